@@ -1,0 +1,59 @@
+"""QEMU's microvm (also q35, Firecracker): x86-64 with virtio-net over virtio-mmio.
+
+The hypervisor tells where its devices are on the kernel command line, in the form that Linux reads:
+virtio_mmio.device=<size>@<address>:<interrupt> (Linux, Documentation/admin-guide/kernel-parameters.txt).
+Without it the eight slots of QEMU's microvm are looked at.
+"""
+import port
+from micropython import const
+
+WORD = const(64)
+ARCH = "x86_64"
+NIC = "virtio_net"
+TCP_SLOTS = const(64)
+RX_BUFFERS = const(128)
+TX_HEADERS = const(64)
+SLOT_RX = const(2048)           # bytes a TCP slot holds until they are consumed
+PAGES = const(64)               # buffers for dynamic answers ...
+PAGE_BYTES = const(8192)        # ... and their size
+
+from barewire import driver     # noqa: E402  after the constants: the driver reads them
+
+_SLOTS = 0xFEB00000             # QEMU hw/i386/microvm.c: 8 slots of 512 bytes, interrupts 5..12 of the IOAPIC
+_SLOT_COUNT = 8
+_KEY = b"virtio_mmio.device="
+
+
+def _parse(word):
+    """b"512@0xfeb00e00:12" -> (address, interrupt)."""
+    try:
+        _, at, rest = word.partition(b"@")
+        parts = rest.split(b":")
+        address = int(parts[0], 0)
+        interrupt = int(parts[1])
+    except (ValueError, IndexError):
+        address = 0
+    if address <= 0 or address & 3 or address >= 1 << 32:
+        raise OSError("command line: virtio_mmio.device=%s: wanted size@address:interrupt" % str(word, "utf-8"))
+    return address, interrupt
+
+
+def nic_where():
+    """All places where a virtio device may be: [(address, interrupt)]; the driver takes the first network card."""
+    told = []
+    for word in port.cmdline().split():
+        if word.startswith(_KEY):
+            told.append(_parse(word[len(_KEY):]))
+    return told or [(_SLOTS + 512 * i, 5 + i) for i in range(_SLOT_COUNT)]
+
+
+def idle(n, ms):
+    """Sleep until the card has something or `ms` have passed, whatever comes first."""
+    if driver.arm(n):
+        port.idle(ms, driver.used_index(n), driver.seen(n))
+        driver.disarm(n)
+
+
+def entropy():
+    """16 bytes that an attacker cannot guess."""
+    return port.entropy()
