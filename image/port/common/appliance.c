@@ -1,0 +1,93 @@
+// Runs the frozen main.py and tells on the console, in one line, why it ended. Shared by all machines.
+// Follows py/frozenmod.h, py/gc.h and shared/runtime/gchelper.h of MicroPython 1.25.
+
+#include <stdarg.h>
+
+#include "py/cstack.h"
+#include "py/emitglue.h"
+#include "py/frozenmod.h"
+#include "py/gc.h"
+#include "py/lexer.h"
+#include "py/mperrno.h"
+#include "py/mphal.h"
+#include "py/runtime.h"
+#include "shared/runtime/gchelper.h"
+#include "appliance.h"
+
+void appliance_stop(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    mp_print_str(&mp_plat_print, "barewire: stopped: ");
+    mp_vprintf(&mp_plat_print, format, args);
+    mp_print_str(&mp_plat_print, "\n");
+    va_end(args);
+    machine_halt(1);
+}
+
+static void run_main(void) {
+    int type;
+    void *found;
+    mp_find_frozen_module("main.py", &type, &found);
+    if (type != MP_FROZEN_MPY) {
+        appliance_stop("the image holds no main.py");
+    }
+    const mp_frozen_module_t *frozen = found;
+    mp_module_context_t *context = m_new_obj(mp_module_context_t);
+    context->module.globals = mp_globals_get();
+    context->constants = frozen->constants;
+    mp_call_function_0(mp_make_function_from_proto_fun(frozen->proto_fun, context, NULL));
+}
+
+// OSError and MemoryError are how the firmware says what the machine lacks: one line is all there is to know.
+// Anything else is a mistake in a program, and its author wants the traceback first.
+static _Noreturn void report(mp_obj_t exception) {
+    mp_obj_type_t *type = (mp_obj_type_t *)mp_obj_get_type(exception);
+    if (mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(type), MP_OBJ_FROM_PTR(&mp_type_SystemExit))) {
+        machine_halt(0);
+    }
+    if (type == &mp_type_MemoryError) {
+        appliance_stop("out of memory: give the machine more");
+    }
+    if (type != &mp_type_OSError) {
+        mp_obj_print_exception(&mp_plat_print, exception);
+    }
+    mp_print_str(&mp_plat_print, "barewire: stopped: ");
+    mp_obj_print_helper(&mp_plat_print, exception, PRINT_EXC);
+    mp_print_str(&mp_plat_print, "\n");
+    machine_halt(1);
+}
+
+void appliance_run(char *lo, char *hi, char *stack_low) {
+    char here;
+    mp_cstack_init_with_top(&here, &here - stack_low);
+    gc_init(lo, hi);
+    mp_init();
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        run_main();
+        nlr_pop();
+        machine_halt(0);
+    }
+    MP_STATE_THREAD(gc_lock_depth) = 0; // the exception may come out of a locked hot path
+    report(MP_OBJ_FROM_PTR(nlr.ret_val));
+}
+
+void gc_collect(void) {
+    gc_collect_start();
+    gc_helper_collect_regs_and_stack();
+    gc_collect_end();
+}
+
+void nlr_jump_fail(void *exception) {
+    appliance_stop("exception with nothing to catch it at %p", exception);
+}
+
+// There is no file system and no compiler: only frozen modules can be found.
+mp_import_stat_t mp_import_stat(const char *path) {
+    return MP_IMPORT_STAT_NO_EXIST;
+}
+
+mp_lexer_t *mp_lexer_new_from_file(qstr filename) {
+    mp_raise_OSError(MP_ENOENT);
+}
+

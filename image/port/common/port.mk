@@ -1,0 +1,30 @@
+# From MicroPython's sources to BUILD/libport.a: everything of an image but its frozen Python, which image/build.py
+# adds. A machine's Makefile sets TOP (MicroPython), BUILD, MACHINE_C, MACHINE_S and MACHINE_CFLAGS and includes this.
+include $(TOP)/py/mkenv.mk
+MICROPY_ROM_TEXT_COMPRESSION = 0
+include $(TOP)/py/py.mk
+
+COMMON = ../common
+QSTR_GLOBAL_DEPENDENCIES += $(COMMON)/mpconfig_common.h
+CFLAGS += -std=gnu11 -Os -Wall -Werror -DNDEBUG -ffunction-sections -fdata-sections -fno-stack-protector \
+	-fno-strict-aliasing -fno-pic -fno-asynchronous-unwind-tables $(MACHINE_CFLAGS) \
+	-I. -I$(COMMON) -I$(BUILD) -I$(TOP)
+# A memset that GCC turns into a call of memset does not return.
+CFLAGS_BUILTIN = -fno-builtin -fno-tree-loop-distribute-patterns
+# 1.25 declares a variable there that only the compiler uses.
+$(BUILD)/py/builtinimport.o: CFLAGS += -Wno-unused-variable
+
+SRC_C = appliance.c $(MACHINE_C) \
+	extmod/moductypes.c extmod/modtime.c \
+	shared/libc/string0.c shared/runtime/gchelper_generic.c shared/runtime/stdout_helpers.c
+SRC_QSTR += $(MACHINE_C) appliance.c extmod/moductypes.c extmod/modtime.c
+OBJ = $(PY_CORE_O) $(addprefix $(BUILD)/, $(SRC_C:.c=.o) $(MACHINE_S:.S=.o))
+vpath %.c $(COMMON)
+
+all: $(BUILD)/libport.a
+$(BUILD)/libport.a: $(OBJ)
+	$(ECHO) "AR $@"
+	$(Q)$(RM) -f $@
+	$(Q)$(AR) rcs $@ $(OBJ)
+
+include $(TOP)/py/mkrules.mk
