@@ -38,7 +38,7 @@ static void run_main(void) {
     mp_call_function_0(mp_make_function_from_proto_fun(frozen->proto_fun, context, NULL));
 }
 
-// OSError and MemoryError are how the firmware says what the machine lacks: one line is all there is to know.
+// OSError with a text and MemoryError are how the firmware says what the machine lacks: one line is all there is to know.
 // Anything else is a mistake in a program, and its author wants the traceback first.
 static _Noreturn void report(mp_obj_t exception) {
     mp_obj_type_t *type = (mp_obj_type_t *)mp_obj_get_type(exception);
@@ -48,13 +48,12 @@ static _Noreturn void report(mp_obj_t exception) {
     if (type == &mp_type_MemoryError) {
         appliance_stop("out of memory: give the machine more");
     }
-    if (type != &mp_type_OSError) {
-        mp_obj_print_exception(&mp_plat_print, exception);
+    mp_obj_t said = mp_obj_exception_get_value(exception);
+    if (type == &mp_type_OSError && mp_obj_is_str(said)) {
+        appliance_stop("%s", mp_obj_str_get_str(said));
     }
-    mp_print_str(&mp_plat_print, "barewire: stopped: ");
-    mp_obj_print_helper(&mp_plat_print, exception, PRINT_EXC);
-    mp_print_str(&mp_plat_print, "\n");
-    machine_halt(1);
+    mp_obj_print_exception(&mp_plat_print, exception);
+    appliance_stop("uncaught %q", type->name);
 }
 
 void appliance_run(char *lo, char *hi, char *stack_low) {

@@ -23,6 +23,9 @@
 // What app authors meet in everyday Python; what is not named keeps its level's default.
 #define MICROPY_PY_BUILTINS_MEMORYVIEW  (1)
 #define MICROPY_PY_BUILTINS_BYTES_HEX   (1)
+#define MICROPY_PY_BUILTINS_STR_PARTITION (1)
+#define MICROPY_PY_BUILTINS_ROUND_INT   (1)
+#define MICROPY_PY_ALL_SPECIAL_METHODS  (1)
 #define MICROPY_PY_UCTYPES              (1)
 #define MICROPY_PY_TIME                 (1)
 

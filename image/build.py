@@ -1,0 +1,180 @@
+"""From an appliance.toml to BUILD/<board>/appliance.elf: specialise, cross-compile, freeze, link, report the size.
+
+    python image/build.py [--board microvm] [--config appliance.toml] [--build build] [--gen DIR]
+
+--gen DIR freezes the Python files of DIR (main.py among them) instead of the specialiser's. MicroPython itself is
+compiled once per board into build/port/<board>/libport.a, so another appliance costs a freeze and a link.
+Formats: .mpy (MicroPython 1.25, py/persistentcode.h), frozen modules (tools/mpy-tool.py, py/frozenmod.h).
+"""
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from image import micropython, settings  # noqa: E402
+from image.settings import CACHE, ROOT, Refused  # noqa: E402
+
+
+def fingerprint(*roots: Path, also: str = "") -> str:
+    """Changes when a file below `roots` does: its name, size and time of change stand for its content."""
+    digest = hashlib.sha256(also.encode())
+    for root in roots:
+        for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
+            if path.is_file() and "__pycache__" not in path.parts:
+                state = path.stat()
+                digest.update(f"{path} {state.st_size} {state.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def web_root(config: Path) -> list[Path]:
+    """The folder of pages that `config` names; what is wrong with the file is the specialiser's to say."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return [config.parent / tomllib.loads(config.read_text())["http"]["root"]]
+    return []
+
+
+@contextlib.contextmanager
+def locked(path: Path):
+    """Two builds in the same folder wait for each other."""
+    path.mkdir(parents=True, exist_ok=True)
+    with (path / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def command(*arguments, output: Path | None = None) -> None:
+    """Runs a tool that is expected to succeed; `output` takes what it prints."""
+    with output.open("w") if output else contextlib.nullcontext(subprocess.PIPE) as out:
+        done = subprocess.run([str(a) for a in arguments], stdout=out, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.stderr.write(done.stderr)
+        raise Refused(f"{Path(str(arguments[0])).name} failed on {arguments[-1]}: see the lines above")
+
+
+def specialise(board: str, config: Path, gen: Path) -> None:
+    """Has image/specialize.py write the appliance's Python into `gen`; its one line and its exit code are the user's."""
+    shutil.rmtree(gen, ignore_errors=True)
+    done = subprocess.run([sys.executable, ROOT / "image" / "specialize.py", "--board", board, "--config", config, "--out", gen])
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def library(board: str, build: dict, tree: Path) -> Path:
+    """The folder with libport.a and its generated headers."""
+    port = ROOT / "image" / "port" / build["port"]
+    folder = CACHE / "port" / board
+    stamp, made = folder / "made-from", fingerprint(port, port.parent / "common", also=f"{tree}")
+    if not stamp.is_file() or stamp.read_text() != made:
+        print(f"barewire: compiling MicroPython for {board}", file=sys.stderr)
+        micropython.make(port, folder, f"TOP={tree}", f"CROSS_COMPILE={build['cross']}")
+        stamp.write_text(made)
+    return folder
+
+
+def cross_compile(gen: Path, out: Path, build: dict) -> list[Path]:
+    """Every .py below `gen` as .mpy below `out`."""
+    shutil.rmtree(out, ignore_errors=True)
+    tool = micropython.mpy_cross()
+    sources = sorted(gen.rglob("*.py"))
+
+    def one(path: Path) -> Path:
+        name = path.relative_to(gen)
+        mpy = out / name.with_suffix(".mpy")
+        mpy.parent.mkdir(parents=True, exist_ok=True)
+        command(tool, f"-march={build['march']}", f"-msmall-int-bits={build['small_int_bits']}", "-s", name, "-o", mpy, path)
+        return mpy
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(one, sources))
+
+
+def link(gen: Path, out: Path, build: dict, tree: Path, port: Path) -> Path:
+    """The image with its symbols: `gen` frozen, compiled and linked with the port."""
+    mpys = cross_compile(gen, out / "mpy", build)
+    command(sys.executable, tree / "tools" / "mpy-tool.py", "-f", "-q", port / "genhdr" / "qstrdefs.preprocessed.h",
+            f"-mlongint-impl={build['longint']}", *mpys, output=out / "frozen.c")
+    headers = [ROOT / "image" / "port" / build["port"], ROOT / "image" / "port" / "common", port, tree]
+    gcc = build["cross"] + "gcc"
+    command(gcc, "-std=gnu11", "-Os", "-fdata-sections", *build["compile"], *(f"-I{h}" for h in headers),
+            "-o", out / "frozen.o", "-c", out / "frozen.c")
+    symbols = out / "appliance.symbols.elf"
+    command(gcc, "-nostdlib", *build["link"], "-Wl,--gc-sections", f"-Wl,-T,{settings.BOARDS / build['linker_script']}",
+            "-o", symbols, out / "frozen.o", port / "libport.a", "-lgcc")
+    return symbols
+
+
+def frozen_bytes(out: Path, nm: str) -> tuple[int, int]:
+    """Bytes that the firmware's Python and the web assets take in the image."""
+    listed = subprocess.run([nm, "-S", out / "appliance.symbols.elf"], capture_output=True, text=True, check=True).stdout
+    taken = {parts[3]: int(parts[1], 16) for parts in map(str.split, listed.splitlines()) if len(parts) == 4}
+    own = subprocess.run([nm, "--defined-only", out / "frozen.o"], capture_output=True, text=True, check=True).stdout
+    firmware = assets = 0
+    for name in {line.split()[-1] for line in own.splitlines()} & taken.keys():
+        if "_assets_" in name or name.endswith("_assets"):
+            assets += taken[name]
+        else:
+            firmware += taken[name]
+    return firmware, assets
+
+
+def report(elf: Path, out: Path, build: dict) -> str:
+    """One line: the image's size and what takes it. Refuses an image that its board cannot hold."""
+    size = elf.stat().st_size
+    firmware, assets = frozen_bytes(out, build["cross"] + "nm")
+    if size > build["image_limit"]:
+        raise Refused(f"the image takes {size} bytes, {build['image_limit']} is the most this board holds: "
+                      f"{assets} of them are the files under [http] root, make those smaller")
+    code, limit = size - assets, build["size_limit"]
+    return (f"{elf}: {size} bytes = MicroPython and port {code - firmware} + firmware {firmware} + assets {assets}; "
+            f"{code} without assets, {100 * code // limit} % of {limit}")
+
+
+def build_image(board: str, config: Path, folder: Path, gen: Path | None = None) -> Path:
+    """Makes folder/<board>/appliance.elf unless it is up to date, prints the size report, returns the path."""
+    build = settings.board(board)["build"]
+    out = folder / board
+    elf, stamp = out / "appliance.elf", out / "made-from"
+    inputs = [gen] if gen else [ROOT / "firmware", config, *web_root(config)]
+    with locked(out), locked(CACHE):
+        made = fingerprint(ROOT / "image", *inputs, also=f"{board} {config} {os.environ.get('MICROPYTHON')}")
+        if stamp.is_file() and elf.is_file() and stamp.read_text().splitlines()[0] == made:
+            print(stamp.read_text().splitlines()[1])
+            return elf
+        stamp.unlink(missing_ok=True)
+        elf.unlink(missing_ok=True)
+        if not gen:
+            gen = out / "gen"
+            specialise(board, config, gen)
+        tree = micropython.source()
+        symbols = link(gen, out, build, tree, library(board, build, tree))
+        stripped = out / "appliance.stripped.elf"
+        command(build["cross"] + "strip", "-o", stripped, symbols)
+        line = report(stripped, out, build).replace(str(stripped), str(elf))
+        stripped.rename(elf)
+        stamp.write_text(f"{made}\n{line}\n")
+    print(line)
+    return elf
+
+
+def run() -> None:
+    parser = argparse.ArgumentParser(description="Build an appliance's image.")
+    parser.add_argument("--board", default="microvm")
+    parser.add_argument("--config", default="appliance.toml", type=Path)
+    parser.add_argument("--build", default="build", type=Path)
+    parser.add_argument("--gen", type=Path, help="freeze this folder instead of the specialiser's output")
+    given = parser.parse_args()
+    if not given.gen and not given.config.is_file():
+        raise Refused(f"{given.config}: no such file: name the appliance's configuration with CONFIG=")
+    build_image(given.board, given.config, given.build, given.gen)
+
+
+if __name__ == "__main__":
+    settings.main(run)

@@ -1,0 +1,142 @@
+"""MicroPython's source, and the two programs made from it: mpy-cross and the unix port (for the tests).
+
+    python image/micropython.py source | mpy-cross | unix        prints the path
+
+The source is the distribution's source package, fetched by apt through a private configuration under build/ that
+takes the mirror from the host's own (sources.list(5), apt.conf(5)): nothing on the host changes. The environment
+variable MICROPYTHON names a source tree to use instead; it is only read.
+"""
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from image.settings import CACHE, Refused, main  # noqa: E402
+
+PACKAGE = "micropython=1.25.0+ds-1"
+SUITE = "trixie"
+TARBALL = "micropython_1.25.0+ds.orig.tar.xz"
+SHA256 = "7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea"
+TREE = "micropython-1.25.0"
+BY_HAND = f"or unpack {TARBALL} yourself and say MICROPYTHON=its folder"
+
+# Code at addresses that a 32-bit word can hold, so that firmware meets on the unix port what it meets on a device.
+UNIX = ["VARIANT=standard", "MICROPY_PY_SSL=0", "MICROPY_PY_BTREE=0", "MICROPY_SSL_AXTLS=0", "MICROPY_SSL_MBEDTLS=0",
+        "MICROPY_PY_FFI=0", "FROZEN_MANIFEST=", "CFLAGS_EXTRA=-fno-pie", "LDFLAGS_EXTRA=-no-pie"]
+
+
+def source() -> Path:
+    """The source tree, fetched where it is not there yet."""
+    if named := os.environ.get("MICROPYTHON"):
+        tree = Path(named).resolve()
+        if not (tree / "py" / "mkrules.mk").is_file():
+            raise Refused(f"MICROPYTHON={named}: no MicroPython source there (py/mkrules.mk is missing)")
+        return tree
+    tree = CACHE / TREE
+    if not tree.is_dir():
+        _unpack(_tarball(), tree)
+    return tree
+
+
+def _mirrors() -> list[str]:
+    """The host's package archives, as its own apt configuration names them: the distribution's own come first."""
+    try:
+        listed = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(SIGNED_BY)",
+                                 "Created-By: Packages", "Component: main"], capture_output=True, text=True)
+    except FileNotFoundError:
+        raise Refused(f"no apt-get here to fetch MicroPython's source package with: use a Debian host, {BY_HAND}")
+    lines = sorted(set(listed.stdout.splitlines()), key=lambda line: "debian" not in line)
+    return list(dict.fromkeys(line.split()[0] for line in lines if line.strip()))
+
+
+def _tarball() -> Path:
+    """Downloads the source package; the mirror that has it wins."""
+    path = CACHE / "apt" / TARBALL
+    if path.is_file():
+        return path
+    print("barewire: fetching MicroPython's source", file=sys.stderr)
+    (CACHE / "apt" / "lists" / "partial").mkdir(parents=True, exist_ok=True)
+    said = ""
+    for mirror in _mirrors():
+        done = _apt(mirror, "update")
+        if done.returncode == 0:
+            done = _apt(mirror, "source", "--download-only", PACKAGE)
+        if path.is_file():
+            return path
+        said = (done.stderr.strip().splitlines() or [""])[-1]
+    raise Refused(f"no archive in apt's configuration gave {PACKAGE} of {SUITE}: add one, {BY_HAND}" + (said and f" ({said})"))
+
+
+def _apt(mirror: str, *command: str) -> subprocess.CompletedProcess:
+    folder = CACHE / "apt"
+    keyring = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+    signed = f"[signed-by={keyring}] " if keyring.is_file() else ""
+    (folder / "sources.list").write_text(f"deb-src {signed}{mirror} {SUITE} main\n")
+    options = {"Dir::Etc::SourceList": folder / "sources.list", "Dir::Etc::SourceParts": "-", "Dir::State::Lists": folder / "lists",
+               "Dir::Cache": folder, "Dir::Cache::Archives": folder, "APT::Sandbox::User": "", "Acquire::Languages": "none",
+               "APT::Update::Post-Invoke-Success::": "", "APT::Update::Error-Mode": "any"}
+    arguments = [part for key, value in options.items() for part in ("-o", f"{key}={value}")]
+    return subprocess.run(["apt-get", "-q", *arguments, *command], cwd=folder, capture_output=True, text=True)
+
+
+def _unpack(tarball: Path, tree: Path) -> None:
+    found = hashlib.sha256(tarball.read_bytes()).hexdigest()
+    if found != SHA256:
+        tarball.unlink()
+        raise Refused(f"{TARBALL}: sha256 is {found}, expected {SHA256}: deleted; run again, {BY_HAND}")
+    scratch = CACHE / "unpacking"
+    shutil.rmtree(scratch, ignore_errors=True)
+    with tarfile.open(tarball) as archive:
+        archive.extractall(scratch)
+    (scratch / TREE).rename(tree)
+    shutil.rmtree(scratch)
+
+
+def make(folder: Path, build: Path, *arguments: str) -> None:
+    """Runs make in `folder` with BUILD=build; its output goes to build/make.log and is shown where it fails."""
+    build.mkdir(parents=True, exist_ok=True)
+    log = build / "make.log"
+    environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "BUILD", "BOARD")}
+    with log.open("w") as out:
+        done = subprocess.run(["make", "-C", folder, f"-j{os.cpu_count()}", f"BUILD={build}", *arguments],
+                              stdout=out, stderr=subprocess.STDOUT, env=environment)
+    if done.returncode:
+        sys.stderr.write("".join(log.read_text().splitlines(keepends=True)[-30:]))
+        raise Refused(f"make in {folder} failed: its output is in {log}")
+
+
+def _program(name: str, port: str, program: str, *arguments: str) -> Path:
+    """The program of one of MicroPython's own ports, made in build/<name>; remade for another source tree."""
+    tree, build = source(), CACHE / name
+    path, stamp = build / program, build / "made-from"
+    made = f"{tree} {' '.join(arguments)}"
+    if not path.is_file() or not stamp.is_file() or stamp.read_text() != made:
+        print(f"barewire: building MicroPython's {name}", file=sys.stderr)
+        shutil.rmtree(build, ignore_errors=True)
+        make(tree / port, build, *arguments)
+        stamp.write_text(made)
+    return path
+
+
+def mpy_cross() -> Path:
+    return _program("mpy-cross", "mpy-cross", "mpy-cross")
+
+
+def unix() -> Path:
+    """The unix port: run it with GLIBC_TUNABLES=glibc.malloc.mmap_threshold=... so that its heap lies below 4 GiB."""
+    return _program("unix", "ports/unix", "micropython", f"MICROPY_MPYCROSS={mpy_cross()}", *UNIX)
+
+
+def run() -> None:
+    made = {"source": source, "mpy-cross": mpy_cross, "unix": unix}
+    if len(sys.argv) != 2 or sys.argv[1] not in made:
+        raise Refused(f"usage: python image/micropython.py {' | '.join(made)}")
+    print(made[sys.argv[1]]())
+
+
+if __name__ == "__main__":
+    main(run)
