@@ -77,6 +77,18 @@ COUNTERS = (
     ("tcp_timeout", "connections given up"),
     # HTTP (RFC 9110, RFC 9112)
     ("http_requests", "requests answered"),
+    ("http_304", "answered: not modified"),
+    ("http_overflow", "route's answer longer than a page"),
+    ("http_400", "refused: bad request"),
+    ("http_404", "refused: no such page"),
+    ("http_405", "refused: method not allowed"),
+    ("http_413", "refused: body too large"),
+    ("http_414", "refused: target too long"),
+    ("http_431", "refused: header too large"),
+    ("http_500", "refused: route failed"),
+    ("http_501", "refused: not implemented"),
+    ("http_503", "refused: no page free"),
+    ("http_505", "refused: HTTP version"),
 )
 
 NAMES = tuple(name for name, _ in COUNTERS)
