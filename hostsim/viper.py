@@ -275,6 +275,11 @@ class _Wrap(ast.NodeTransformer):
             return [self.visit(part) for part in node.orelse] or ast.copy_location(ast.Pass(), node)
         return self.generic_visit(node)
 
+    def visit_IfExp(self, node):
+        if self.word == 32 and _asks_for_64(node.test):
+            return self.visit(node.orelse)
+        return self.generic_visit(node)
+
     def visit_Constant(self, node):
         if self.word == 32 and isinstance(node.value, int) and abs(node.value) >= 1 << 30:
             raise SyntaxError("line %d: the literal %#x is an object on a 32-bit target" % (node.lineno, node.value))

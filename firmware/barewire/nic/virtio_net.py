@@ -1,0 +1,505 @@
+"""virtio-net over virtio-mmio, legacy (version 1) and modern (version 2).
+
+Follows Virtual I/O Device (VIRTIO) Version 1.2; section numbers stand where they apply.
+
+    receive buffer i, a slot of 2048 bytes          transmit header buffer, a slot of 272 bytes
+    +0   +2 or +4        +14                        +0   +2 or +4        +14          +270
+    | -- | virtio header | frame ...     |          | -- | virtio header | head ...   |
+                           2 mod 4: IP lies on a word boundary
+
+Receive buffer i is descriptor i of queue 0.  reply() sends the same bytes as descriptor i of queue 1; when the card has
+sent them the buffer goes back to queue 0.  The other descriptors of queue 1 come in pairs (head, payload).  Only the
+features MAC and VERSION_1 are accepted (a legacy card's ANY_LAYOUT too): checksums then arrive complete, no header
+field has to be read, and a frame is always one buffer.
+"""
+from array import array
+
+import micropython
+import port
+import uctypes
+from micropython import const
+
+from barewire.board import RX_BUFFERS, SPIN, TX_HEADERS
+from barewire.inline import inline
+
+# ---- registers (4.2.2; legacy ones: 4.2.4)
+_MAGIC = const(0x000)
+_VERSION = const(0x004)
+_DEVICE_ID = const(0x008)
+_DEVICE_FEATURES = const(0x010)
+_DEVICE_FEATURES_SEL = const(0x014)
+_DRIVER_FEATURES = const(0x020)
+_DRIVER_FEATURES_SEL = const(0x024)
+_GUEST_PAGE_SIZE = const(0x028)     # legacy
+_QUEUE_SEL = const(0x030)
+_QUEUE_NUM_MAX = const(0x034)
+_QUEUE_NUM = const(0x038)
+_QUEUE_ALIGN = const(0x03C)         # legacy
+_QUEUE_PFN = const(0x040)           # legacy
+_QUEUE_READY = const(0x044)
+_QUEUE_NOTIFY = const(0x050)
+_INTERRUPT_STATUS = const(0x060)
+_INTERRUPT_ACK = const(0x064)
+_STATUS = const(0x070)
+_QUEUE_DESC = const(0x080)          # low word; the high word follows
+_QUEUE_DRIVER = const(0x090)
+_QUEUE_DEVICE = const(0x0A0)
+_CONFIG = const(0x100)              # 5.1.4: the MAC address comes first
+
+_MAGIC_VALUE = const(0x74726976)    # "virt"
+_NETWORK_CARD = const(1)            # 5
+_LEGACY = const(1)
+_MODERN = const(2)
+_PAGE = const(4096)
+
+# ---- device status (2.1)
+_ACKNOWLEDGE = const(1)
+_DRIVER = const(2)
+_DRIVER_OK = const(4)
+_FEATURES_OK = const(8)
+_FAILED = const(128)
+
+# ---- features (5.1.3, 6)
+_F_MAC = const(1 << 5)
+_F_ANY_LAYOUT = const(1 << 27)      # legacy: header and frame may share a descriptor (2.7.4.2)
+_F_VERSION_1 = const(1 << 0)        # bit 32
+
+# ---- split virtqueues (2.7)
+_NEXT = const(1)                    # descriptor flags (2.7.5)
+_WRITE = const(2)
+_NO_INTERRUPT = const(1)            # available ring (2.7.7)
+_NO_NOTIFY = const(1)               # used ring (2.7.10)
+_RX = const(0)
+_TX = const(1)
+_NOTIFY = const(0x050 >> 2)
+
+RX_SIZE = RX_BUFFERS
+TX_SIZE = RX_BUFFERS + 2 * TX_HEADERS
+if RX_SIZE & (RX_SIZE - 1) or TX_SIZE & (TX_SIZE - 1):
+    raise ValueError("RX_BUFFERS and RX_BUFFERS + 2 * TX_HEADERS must be powers of two")
+_RX_MASK = RX_SIZE - 1
+_TX_MASK = TX_SIZE - 1
+
+_SLOT_SHIFT = const(11)             # 2048 bytes each
+_SLOT = const(2048)
+_HEAD_SLOT = const(272)
+_FRAME = const(14)                  # the frame's place in a slot
+_SHORTEST = const(14)
+_LONGEST = const(1514)
+_PADDED = const(60)
+
+# ---- words of the block n
+_BASE = const(0)                    # of the registers
+_HEADER = const(1)                  # length of the virtio header: 12 modern, 10 legacy (5.1.6.1)
+_RX_DESC = const(2)
+_RX_AVAIL = const(3)
+_RX_USED = const(4)
+_RX_SEEN = const(5)                 # used.idx up to which we have looked, 16 bits
+_RX_KICKED = const(6)               # avail.idx that the card was told of
+_RX_SLOTS = const(7)
+_RX_ID = const(8)                   # the frame that rx() found: its buffer ...
+_RX_FRAME = const(9)                # ... and its address
+_TX_DESC = const(10)
+_TX_AVAIL = const(11)
+_TX_USED = const(12)
+_TX_SEEN = const(13)
+_TX_KICKED = const(14)
+_TX_HEADS = const(15)
+_FREE = const(16)                   # address of a stack of 16-bit numbers: free head descriptors ...
+_FREE_COUNT = const(17)             # ... and its height
+_WAIT = const(18)                   # used ring to wait for, after arm()
+_WAIT_SEEN = const(19)
+BAD_LENGTH = const(20)
+BAD_BUFFER = const(21)
+BAD_SENT = const(22)
+FULL = const(23)
+_WORDS = const(24)
+
+NIC_COUNTERS = (
+    ("nic_rx_bad_length", "received frames shorter than 14 or longer than 1514 bytes", BAD_LENGTH),
+    ("nic_rx_bad_buffer", "receive completions for a buffer that does not exist", BAD_BUFFER),
+    ("nic_tx_bad_buffer", "transmit completions for a buffer that does not exist", BAD_SENT),
+    ("nic_tx_full", "times that no transmit buffer was free", FULL),
+)
+
+_keep = []      # n holds addresses only: this keeps the memory from being collected
+
+
+# ---- start-up --------------------------------------------------------------------------------------------------
+@micropython.viper
+def _get(base: int, register: int) -> int:
+    return ptr32(base)[register >> 2]
+
+
+@micropython.viper
+def _get_byte(base: int, register: int) -> int:
+    return ptr8(base)[register]
+
+
+@micropython.viper
+def _put(base: int, register: int, value: int):
+    ptr32(base)[register >> 2] = value
+
+
+@micropython.viper
+def _prepare(n: ptr32):
+    """Fill the descriptor tables, offer all receive buffers, and keep both queues from interrupting."""
+    header = n[_HEADER]
+    d = ptr32(n[_RX_DESC])
+    t = ptr32(n[_TX_DESC])
+    avail = ptr16(n[_RX_AVAIL])
+    address = n[_RX_SLOTS] + _FRAME - header
+    i = 0
+    while i < RX_SIZE:
+        d[0] = address
+        d[2] = _SLOT - _FRAME + header
+        d[3] = _WRITE
+        t[0] = address
+        avail[2 + i] = i
+        d = ptr32(int(d) + 16)
+        t = ptr32(int(t) + 16)
+        address = address + _SLOT
+        i = i + 1
+    free = ptr16(n[_FREE])
+    address = n[_TX_HEADS] + _FRAME - header
+    i = 0
+    while i < TX_HEADERS:
+        t[0] = address
+        free[i] = RX_SIZE + 2 * i
+        t = ptr32(int(t) + 32)
+        address = address + _HEAD_SLOT
+        i = i + 1
+    n[_FREE_COUNT] = TX_HEADERS
+    avail[0] = _NO_INTERRUPT
+    avail[1] = RX_SIZE
+    ptr16(n[_TX_AVAIL])[0] = _NO_INTERRUPT
+
+
+def _aligned(size, alignment):
+    """The address of `size` bytes of zeroed memory that are never collected."""
+    memory = bytearray(size + alignment - 1)
+    _keep.append(memory)
+    return (uctypes.addressof(memory) + alignment - 1) & -alignment
+
+
+def _ring(size):
+    """Memory of a queue in the one layout that serves legacy and modern cards (2.7.2): desc, avail, used."""
+    avail = 16 * size
+    used = (avail + 6 + 2 * size + _PAGE - 1) & -_PAGE
+    desc = _aligned(used + 6 + 8 * size, _PAGE)
+    return desc, desc + avail, desc + used
+
+
+def _fail(base, what):
+    _put(base, _STATUS, _FAILED)
+    raise OSError("virtio-net at 0x%x: %s" % (base, what))
+
+
+def _find(where):
+    for base, interrupt in where:
+        if _get(base, _MAGIC) == _MAGIC_VALUE and _get(base, _DEVICE_ID) == _NETWORK_CARD:
+            return base, interrupt
+    raise OSError("no network card: no virtio-net device at %s" % ", ".join(["0x%x" % base for base, _ in where]))
+
+
+def _negotiate(base, legacy):
+    """3.1.1, steps 1 to 6; returns the features of the first word that both sides have."""
+    _put(base, _STATUS, 0)
+    turns = 1000
+    while _get(base, _STATUS) and turns:
+        turns -= 1
+    if not turns:
+        _fail(base, "does not finish its reset")
+    _put(base, _STATUS, _ACKNOWLEDGE)
+    _put(base, _STATUS, _ACKNOWLEDGE | _DRIVER)
+    _put(base, _DEVICE_FEATURES_SEL, 0)
+    features = _get(base, _DEVICE_FEATURES) & (_F_MAC | _F_ANY_LAYOUT if legacy else _F_MAC)
+    _put(base, _DRIVER_FEATURES_SEL, 0)
+    _put(base, _DRIVER_FEATURES, features)
+    if not legacy:
+        _put(base, _DEVICE_FEATURES_SEL, 1)
+        if not _get(base, _DEVICE_FEATURES) & _F_VERSION_1:
+            _fail(base, "a modern register set without VIRTIO_F_VERSION_1")
+        _put(base, _DRIVER_FEATURES_SEL, 1)
+        _put(base, _DRIVER_FEATURES, _F_VERSION_1)
+        _put(base, _STATUS, _ACKNOWLEDGE | _DRIVER | _FEATURES_OK)
+        if not _get(base, _STATUS) & _FEATURES_OK:
+            _fail(base, "refuses the features MAC and VERSION_1")
+    if not features & _F_MAC:
+        _fail(base, "tells no MAC address")
+    return features
+
+
+def _set_queue(base, legacy, queue, size, ring):
+    """4.2.3.2, legacy 4.2.4."""
+    _put(base, _QUEUE_SEL, queue)
+    room = _get(base, _QUEUE_NUM_MAX)
+    if room < size:
+        _fail(base, "queue %d holds %d buffers, %d are needed" % (queue, room, size))
+    _put(base, _QUEUE_NUM, size)
+    if legacy:
+        _put(base, _QUEUE_ALIGN, _PAGE)
+        _put(base, _QUEUE_PFN, ring[0] // _PAGE)
+        return
+    for register, address in zip((_QUEUE_DESC, _QUEUE_DRIVER, _QUEUE_DEVICE), ring):
+        _put(base, register, address)
+        _put(base, register + 4, 0)
+    _put(base, _QUEUE_READY, 1)
+
+
+def open(where):
+    """Start the first network card among `where`, a list of (address, interrupt); returns the block n.
+
+    OSError with one line: no card, or a card that this driver cannot use.
+    """
+    base, interrupt = _find(where)
+    version = _get(base, _VERSION)
+    if version != _LEGACY and version != _MODERN:
+        _fail(base, "register set of version %d; 1 and 2 are known" % version)
+    legacy = version == _LEGACY
+    _negotiate(base, legacy)
+    n = array("I", bytearray(4 * _WORDS))
+    n[_BASE] = base
+    n[_HEADER] = 10 if legacy else 12
+    rx = n[_RX_DESC], n[_RX_AVAIL], n[_RX_USED] = _ring(RX_SIZE)
+    tx = n[_TX_DESC], n[_TX_AVAIL], n[_TX_USED] = _ring(TX_SIZE)
+    n[_RX_SLOTS] = _aligned(RX_SIZE * _SLOT, 64)
+    n[_TX_HEADS] = _aligned(TX_HEADERS * _HEAD_SLOT, 16)
+    n[_FREE] = _aligned(2 * TX_HEADERS, 4)
+    _prepare(n)
+    if legacy:
+        _put(base, _GUEST_PAGE_SIZE, _PAGE)
+    _set_queue(base, legacy, _RX, RX_SIZE, rx)
+    _set_queue(base, legacy, _TX, TX_SIZE, tx)
+    port.irq(interrupt, base + _INTERRUPT_STATUS, base + _INTERRUPT_ACK)
+    _put(base, _STATUS, _ACKNOWLEDGE | _DRIVER | _DRIVER_OK | (0 if legacy else _FEATURES_OK))
+    _put(base, _QUEUE_NOTIFY, _RX)
+    n[_RX_KICKED] = RX_SIZE
+    return n
+
+
+def mac(n):
+    """The card's address, 6 bytes (5.1.4)."""
+    return bytes([_get_byte(n[_BASE], _CONFIG + i) for i in range(6)])
+
+
+def link(n):
+    """Whether the cable is in: without VIRTIO_NET_F_STATUS a driver assumes it (5.1.4.2)."""
+    return True
+
+
+# ---- receive (5.1.6.4) -----------------------------------------------------------------------------------------
+@inline
+def rx(n: ptr32) -> int:
+    """Length of the frame in place, 0 for none; the same frame until release() or reply()."""
+    used = ptr16(n[_RX_USED])
+    seen = n[_RX_SEEN]
+    if used[1] == seen:
+        return 0
+    entry = ptr32(int(used) + 4 + ((seen & _RX_MASK) << 3))
+    i = entry[0]
+    if i & ~_RX_MASK:
+        n[BAD_BUFFER] = n[BAD_BUFFER] + 1
+        n[_RX_SEEN] = (seen + 1) & 0xFFFF
+        return 0
+    n[_RX_ID] = i
+    n[_RX_FRAME] = n[_RX_SLOTS] + (i << _SLOT_SHIFT) + _FRAME
+    length = entry[1] - n[_HEADER]
+    if length < _SHORTEST or length > _LONGEST:
+        n[BAD_LENGTH] = n[BAD_LENGTH] + 1
+        release(n)
+        return 0
+    return length
+
+
+@inline
+def frame(n: ptr32) -> int:
+    """Address of the frame that rx() found, 2 mod 4."""
+    return n[_RX_FRAME]
+
+
+@inline
+def _offer(n: ptr32, i: int):
+    """Give receive buffer i to the card (2.7.13)."""
+    avail = ptr16(n[_RX_AVAIL])
+    k = avail[1]
+    avail[2 + (k & _RX_MASK)] = i
+    avail[1] = k + 1
+
+
+@inline
+def release(n: ptr32):
+    """Done with the frame: the card may have its buffer again."""
+    _offer(n, n[_RX_ID])
+    n[_RX_SEEN] = (n[_RX_SEEN] + 1) & 0xFFFF
+
+
+# ---- transmit (5.1.6.2) ----------------------------------------------------------------------------------------
+@inline
+def _queue(n: ptr32, d: int):
+    avail = ptr16(n[_TX_AVAIL])
+    k = avail[1]
+    avail[2 + (k & _TX_MASK)] = d
+    avail[1] = k + 1
+
+
+@inline
+def _pad(address: int, end: int):
+    """Zeros from `address` up to `end`, which is 2 mod 4 (the last store may reach two bytes beyond)."""
+    if address & 1:
+        ptr8(address)[0] = 0
+        address = address + 1
+    if address & 2 and address < end:
+        ptr16(address)[0] = 0
+        address = address + 2
+    while address < end:
+        ptr32(address)[0] = 0
+        address = address + 4
+
+
+@inline
+def reply(n: ptr32, length: int):
+    """Send the received buffer itself, as changed in place; it comes back as a receive buffer when sent."""
+    i = n[_RX_ID]
+    address = n[_RX_FRAME]
+    if length < _PADDED:
+        _pad(address + length, address + _PADDED)
+        length = _PADDED
+    # the card wrote a header in front of the frame; for sending all of it is zero (5.1.6.2.1)
+    slot = ptr32(address - _FRAME)
+    slot[0] = 0
+    slot[1] = 0
+    slot[2] = 0
+    ptr16(address - 2)[0] = 0
+    ptr32(n[_TX_DESC] + (i << 4))[2] = length + n[_HEADER]
+    _queue(n, i)
+    n[_RX_SEEN] = (n[_RX_SEEN] + 1) & 0xFFFF
+
+
+@inline
+def _reclaim(n: ptr32):
+    """Take back what the card has sent: receive buffers go to queue 0, head buffers on the free stack."""
+    used = ptr16(n[_TX_USED])
+    seen = n[_TX_SEEN]
+    while used[1] != seen:
+        d = ptr32(int(used) + 4 + ((seen & _TX_MASK) << 3))[0]
+        if d & ~_TX_MASK:
+            n[BAD_SENT] = n[BAD_SENT] + 1
+        elif d < RX_SIZE:
+            _offer(n, d)
+        elif n[_FREE_COUNT] < TX_HEADERS and d & 1 == 0:
+            ptr16(n[_FREE])[n[_FREE_COUNT]] = d
+            n[_FREE_COUNT] = n[_FREE_COUNT] + 1
+        else:
+            n[BAD_SENT] = n[BAD_SENT] + 1
+        seen = (seen + 1) & 0xFFFF
+    n[_TX_SEEN] = seen
+
+
+@inline
+def room(n: ptr32) -> int:
+    """Address (2 mod 4) of a free head buffer of 256 bytes, 0 if the card has not sent the others yet."""
+    if n[_FREE_COUNT] == 0:
+        _reclaim(n)
+        if n[_FREE_COUNT] == 0:
+            n[FULL] = n[FULL] + 1
+            return 0
+    d = ptr16(n[_FREE])[n[_FREE_COUNT] - 1]
+    return ptr32(n[_TX_DESC] + (d << 4))[0] + n[_HEADER]
+
+
+@inline
+def send(n: ptr32, length: int, payload: int, size: int):
+    """Send `length` bytes of the buffer that room() gave, then `size` bytes at `payload`."""
+    n[_FREE_COUNT] = n[_FREE_COUNT] - 1
+    d = ptr16(n[_FREE])[n[_FREE_COUNT]]
+    entry = ptr32(n[_TX_DESC] + (d << 4))
+    if length + size < _PADDED:
+        # too short for a frame: the payload moves in, so that the padding can follow it
+        head = ptr8(entry[0] + n[_HEADER])
+        source = ptr8(payload)
+        i = 0
+        while i < size:
+            head[length + i] = source[i]
+            i = i + 1
+        _pad(int(head) + length + size, int(head) + _PADDED)
+        entry[2] = _PADDED + n[_HEADER]
+        entry[3] = 0
+    else:
+        entry[2] = length + n[_HEADER]
+        if size:
+            entry[3] = _NEXT | (d + 1) << 16
+            entry[4] = payload
+            entry[6] = size
+        else:
+            entry[3] = 0
+    _queue(n, d)
+
+
+@inline
+def flush(n: ptr32):
+    """Tell the card of all that was queued and offered; take back what it has sent.
+
+    A card that asks not to be told (2.7.10) may change its mind at this moment, and viper has no fence to find out:
+    what it was not told stays due, for the next flush() or, before sleeping, arm().
+    """
+    k = ptr16(n[_TX_AVAIL])[1]
+    if k != n[_TX_KICKED] and ptr16(n[_TX_USED])[0] & _NO_NOTIFY == 0:
+        n[_TX_KICKED] = k
+        ptr32(n[_BASE])[_NOTIFY] = _TX
+    _reclaim(n)
+    k = ptr16(n[_RX_AVAIL])[1]
+    if k != n[_RX_KICKED] and ptr16(n[_RX_USED])[0] & _NO_NOTIFY == 0:
+        n[_RX_KICKED] = k
+        ptr32(n[_BASE])[_NOTIFY] = _RX
+
+
+# ---- sleep -----------------------------------------------------------------------------------------------------
+@micropython.viper
+def arm(n: ptr32) -> int:
+    """Ask for an interrupt; 0 if there is something to do already.
+
+    Waits for received frames, or for a sent one while the card has no receive buffer: no frame can arrive then.
+    """
+    used = ptr16(n[_RX_USED])
+    turns = SPIN
+    while turns and used[1] == n[_RX_SEEN]:
+        turns = turns - 1
+    if used[1] != n[_RX_SEEN]:
+        return 0
+    _reclaim(n)
+    base = ptr32(n[_BASE])
+    k = ptr16(n[_TX_AVAIL])[1]
+    if k != n[_TX_KICKED]:
+        n[_TX_KICKED] = k
+        base[_NOTIFY] = _TX
+    k = ptr16(n[_RX_AVAIL])[1]
+    if k != n[_RX_KICKED]:
+        n[_RX_KICKED] = k
+        base[_NOTIFY] = _RX
+    if k != n[_RX_SEEN]:
+        n[_WAIT] = n[_RX_USED]
+        n[_WAIT_SEEN] = n[_RX_SEEN]
+        ptr16(n[_RX_AVAIL])[0] = 0
+    else:
+        n[_WAIT] = n[_TX_USED]
+        n[_WAIT_SEEN] = n[_TX_SEEN]
+        ptr16(n[_TX_AVAIL])[0] = 0
+    return 1
+
+
+def used_index(n):
+    """Address of the 16-bit number that changes when the card has something, after arm()."""
+    return n[_WAIT] + 2
+
+
+def seen(n):
+    """The value of it that we know."""
+    return n[_WAIT_SEEN]
+
+
+@micropython.viper
+def disarm(n: ptr32):
+    """No more interrupts: the queues are polled."""
+    ptr16(n[_RX_AVAIL])[0] = _NO_INTERRUPT
+    ptr16(n[_TX_AVAIL])[0] = _NO_INTERRUPT

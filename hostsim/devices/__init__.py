@@ -1,0 +1,1 @@
+"""Register-level models of devices: what a driver sees, and a complaint wherever it breaks the device's rules."""
