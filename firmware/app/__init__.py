@@ -1,0 +1,1 @@
+"""The example appliance: readings, routes and pages. Copy it, change it, make it yours."""

@@ -1,0 +1,24 @@
+"""Sources of readings: [sensor] source in appliance.toml names one of these functions.
+
+A source is called once per period with `now`, milliseconds since boot modulo 2^32, and `sequence`, how many readings
+there were before. It returns a whole number of at most 32 bits. A source of your own is plain Python:
+
+    def door(now: int, sequence: int) -> int:
+        return pin.value()
+
+If it raises an exception, the reading is counted as failed and the next one is tried. The two below are so small that
+they are expanded in the place where they are called; that is what @inline says, and your own need not say it.
+"""
+from barewire.inline import inline
+
+
+@inline
+def counter(now: int, sequence: int) -> int:
+    """How many readings there were."""
+    return sequence
+
+
+@inline
+def uptime(now: int, sequence: int) -> int:
+    """Milliseconds since boot."""
+    return now

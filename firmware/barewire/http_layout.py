@@ -1,0 +1,157 @@
+"""What HTTP keeps where: the words of a connection, the parser's states, and the block ``t`` of compiled assets.
+
+Constants only, without imports: image/assets.py lays out what http_parse.py walks, and both read this file.
+
+The block ``t`` (32-bit words; references in it are byte offsets from its start)
+
+    0  FOLD     byte -> the same in lower case if it may stand in a token (RFC 9110 5.6.2), else 0
+    64 KIND     byte -> bits PATH_CHAR .. HEX_CHAR
+    128 roots   METHODS, VERSIONS, PATHS, NAMES, TOKENS, SCHEMES: word sets; NOTHING: the empty one
+    ERROR_RECORDS  one record for each of BAD_REQUEST ..; the records of files and routes follow, then resources, word sets, sums
+
+    record      KEEP, CLOSE: addresses of the answer that leaves the connection open and of the start of the one that
+                closes it; LENGTH of it all; HEAD: length of its head; SUMS: of its 1460-byte chunks
+    resource    ROUTE: 0, or the number of a route; ETAGS: a word set; PLAIN, GZIP, PLAIN_304, GZIP_304: records
+
+A word set is a tree, walked byte by byte. A node is one word: the byte it stands for and, from bit 8, the distance in
+bytes to the node that is asked next if the byte is another one. What may follow the byte comes directly behind its node.
+A node for byte 0 is the end of a word, and its value comes behind it. The last of all alternatives leads to NOTHING.
+"""
+SEGMENT = 1460
+
+# ---- words of a connection, from tcp.HTTP_WORDS --------------------------------------------------------------------
+STATE = 0
+READY = 1           # not 0: a request is complete, answer it before the next byte
+NODE = 2            # address of the node of the word set that is being walked
+LEFT = 3            # bytes the part being read may still have
+METHOD = 4          # GET, HEAD, OTHER, NO_TARGET; 0: not known
+RESOURCE = 5        # offset of its resource in t, 0: there is none
+VERSION = 6         # VERSION_10, VERSION_11; 0 while the request line is being read
+FLAGS = 7
+FIELD = 8           # the header being read: its first state, and the flags that its tokens may set
+VALUE = 9           # of the token or the percent code being read
+WEIGHT = 10         # 0: the token came with a zero weight, or with other parameters
+BODY = 11           # bytes of the body or of the chunk still to come
+TOTAL = 12          # bytes of body seen in all chunks
+WORDS = 13
+
+# ---- states --------------------------------------------------------------------------------------------------------
+START = 0           # request line (RFC 9112 3)
+START_LF = 1
+IN_METHOD = 2
+TARGET = 3
+IN_PATH = 4
+PERCENT = 5
+PERCENT_2 = 6
+QUERY = 7
+SCHEME = 8
+OPAQUE = 9          # a target that names no resource: OPTIONS *, CONNECT host:port, any of an unknown method
+IN_VERSION = 10
+LINE_LF = 11
+NAME = 12           # header section (RFC 9112 5)
+SPACE = 13
+SKIP = 14
+VALUE_END = 15
+VALUE_LF = 16
+END_LF = 17
+HOST_START = 18     # Host, and the authority of an absolute target
+HOST = 19
+HOST_V6 = 20
+HOST_END = 21
+PORT = 22
+LENGTH_START = 23   # Content-Length
+IN_LENGTH = 24
+LIST = 25           # Connection, Transfer-Encoding, Expect, Accept-Encoding
+TOKEN = 26
+AFTER_TOKEN = 27
+PARAMETER = 28
+IN_WEIGHT = 29
+ETAG_LIST = 30      # If-None-Match
+ETAG_WEAK = 31
+ETAG_QUOTE = 32
+ETAG = 33
+IN_BODY = 34        # body (RFC 9112 6, 7.1)
+CHUNK_SIZE = 35
+CHUNK_DIGITS = 36
+CHUNK_EXTENSION = 37
+CHUNK_LF = 38
+CHUNK = 39
+CHUNK_CR = 40
+CHUNK_CRLF = 41
+COMPLETE = 42       # a request is there
+DONE = 43           # the last answer of this connection is given: whatever comes is not read
+FAILED = 44         # + index of the error: the request cannot be understood further
+
+# ---- values of the word sets ---------------------------------------------------------------------------------------
+GET = 1
+HEAD = 2
+OTHER = 3
+NO_TARGET = 4
+VERSION_10 = 1
+VERSION_11 = 2
+VERSION_OTHER = 3
+
+# Flags: those that a token sets have the flag for "refused: weight 0" one bit above them.
+CLOSE = 1 << 8
+KEEP_ALIVE = 1 << 10
+CONTINUE = 1 << 12
+CHUNKED = 1 << 14
+ACCEPT_GZIP = 1 << 16
+ACCEPT_ANY = 1 << 18
+ETAG_PLAIN = 1 << 20
+ETAG_GZIP = 1 << 21
+SEEN_HOST = 1 << 22
+SEEN_LENGTH = 1 << 23
+SEEN_CODING = 1 << 24
+TRAILER = 1 << 25
+ENDS = 1 << 26      # the connection ends with the answer
+STATE_BITS = 255    # of FIELD
+
+# ---- errors, in the order of their records and counters, from 1 ------------------------------------------------------
+BAD_REQUEST = 1
+NOT_FOUND = 2
+NOT_ALLOWED = 3
+BODY_TOO_LARGE = 4
+TARGET_TOO_LONG = 5
+HEAD_TOO_LARGE = 6
+SERVER_ERROR = 7
+NOT_IMPLEMENTED = 8
+UNAVAILABLE = 9
+WRONG_VERSION = 10
+
+# ---- limits (RFC 9112 3 recommends at least 8000 for the request line) ----------------------------------------------
+LINE_LIMIT = 8192
+HEAD_LIMIT = 16384
+BODY_LIMIT = 65536
+
+# ---- the block t: byte offsets of the tables, word indices of the rest ----------------------------------------------
+KIND = 256
+METHODS = 128
+VERSIONS = 129
+PATHS = 130
+NAMES = 131
+TOKENS = 132
+SCHEMES = 133
+NOTHING = 134
+ERROR_RECORDS = 135
+
+KEEP_AT = 0         # words of a record
+CLOSE_AT = 1
+LENGTH_AT = 2
+HEAD_AT = 3
+SUMS_AT = 4
+RECORD_WORDS = 5
+
+ROUTE_AT = 0        # words of a resource
+ETAGS_AT = 1
+PLAIN_AT = 2
+GZIP_AT = 3
+PLAIN_304_AT = 4
+GZIP_304_AT = 5
+RESOURCE_WORDS = 6
+
+PATH_CHAR = 1       # visible ASCII but for what ends a path; RFC 3986 forbids some more, which match nothing
+QUERY_CHAR = 2      # visible ASCII; no fragment is ever sent
+HOST_CHAR = 4       # RFC 3986 reg-name
+DIGIT_CHAR = 8
+HEX_CHAR = 16
