@@ -55,19 +55,24 @@ class Found:
 
 
 class Unit:
-    """One module's source. Every node knows its file (src) and function (fn); path is relative to firmware/."""
+    """One module's source. Every node knows its file (src) and function (fn); path is relative to firmware/.
+    `public(module)` gives the names that `import *` takes from a module."""
 
-    def __init__(self, name: str, path: str, text: str):
-        self.name, self.path = name, path
+    def __init__(self, name: str, path: str, text: str, public):
+        self.name, self.path, self.public = name, path, public
         try:
             self.tree = ast.parse(text, path)
         except SyntaxError as error:
             raise SpecializeError(f"firmware/{path}:{error.lineno}: {error.msg}; correct that line") from None
         self.package = name if path.endswith("__init__.py") else name.rpartition(".")[0]
+        self.survey()
+
+    def survey(self):
+        """Note what the module imports and defines, and tell every node where it stands."""
         self.imports = {}           # bound name -> (module, name in it or None)
         self.functions = {}
         self.rebound = set()        # names that a function assigns: no constants
-        self.tree.src, self.tree.fn = path, ""
+        self.tree.src, self.tree.fn = self.path, ""
         self._survey(self.tree, "")
 
     def _survey(self, parent: ast.AST, function: str):
@@ -86,7 +91,7 @@ class Unit:
                     self.imports[bound] = (alias.name if alias.asname else bound, None)
             elif isinstance(node, ast.ImportFrom):
                 if node.names[0].name == "*":
-                    refuse(node, "import * is not possible in an image; name what is imported")
+                    node.names = [ast.alias(name) for name in self.public(self.origin(node))]
                 for alias in node.names:
                     self.imports[alias.asname or alias.name] = (self.origin(node), alias.name)
             elif isinstance(node, ast.Global):
@@ -111,8 +116,11 @@ class Program:
     def unit(self, name: str) -> Unit | None:
         if name not in self.units:
             found = self._find(name)
-            self.units[name] = Unit(name, *found) if found else None
+            self.units[name] = Unit(name, *found, self.public) if found else None
         return self.units[name]
+
+    def public(self, module: str) -> list[str]:
+        return sorted(name for name in self._live(module) or () if not name.startswith("_"))
 
     def is_package(self, name: str) -> bool:
         return name in ("barewire", "app")
