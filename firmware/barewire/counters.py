@@ -53,6 +53,7 @@ COUNTERS = (
     # TCP (RFC 9293)
     ("tcp_malformed", "dropped: header length or port 0"),
     ("tcp_checksum", "dropped: checksum"),
+    ("tcp_stray_rst", "RST without a connection"),
     ("tcp_closed_port", "segments for closed ports"),
     ("tcp_syn", "SYN answered with a cookie"),
     ("tcp_syn_dropped", "SYN dropped: no slot to come"),
@@ -71,10 +72,12 @@ COUNTERS = (
     ("tcp_out_of_order", "segments beyond a gap"),
     ("tcp_duplicate", "segments received before"),
     ("tcp_after_close", "data after our side was done"),
-    ("tcp_retransmit", "segments sent again on time-out"),
-    ("tcp_fast_retransmit", "segments sent again on duplicate ACKs"),
+    ("tcp_retransmit", "segments sent again"),
+    ("tcp_rto", "retransmission time-outs (RFC 6298)"),
+    ("tcp_fast_retransmit", "fast retransmits (RFC 5681)"),
     ("tcp_probe", "zero-window probes sent"),
-    ("tcp_timeout", "connections given up"),
+    ("tcp_timeout", "connections given up: peer silent"),
+    ("tcp_idle", "connections closed: idle too long"),
     # HTTP (RFC 9110, RFC 9112)
     ("http_requests", "requests answered"),
     ("http_304", "answered: not modified"),

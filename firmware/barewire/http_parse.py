@@ -72,7 +72,7 @@ def over_limit(r: ptr32) -> int:
         return BAD
     if state == h.IN_METHOD:
         return h.FAILED + h.NOT_IMPLEMENTED
-    if r[h.VERSION] == 0:
+    if state < h.NAME or r[h.VERSION] == 0:
         return h.FAILED + h.TARGET_TOO_LONG
     if state < h.IN_BODY:
         return h.FAILED + h.HEAD_TOO_LARGE
@@ -127,7 +127,7 @@ def request_line(r: ptr32, t: ptr32, p: ptr8, i: int, stop: int) -> int:
         if p[i] == LF:
             r[h.STATE] = h.NAME
             r[h.NODE] = int(t) + t[h.NAMES]
-            r[h.LEFT] = h.HEAD_LIMIT + i
+            r[h.LEFT] = h.HEAD_LIMIT + i + 1
         else:
             r[h.STATE] = BAD
         i = i + 1
@@ -522,7 +522,7 @@ def tokens(r: ptr32, t: ptr32, p: ptr8, i: int, stop: int) -> int:
                 state = BAD
             elif state == h.IN_WEIGHT:
                 if b > 48 and b <= 57:
-                    r[h.WEIGHT] = 1
+                    r[h.WEIGHT] = 2
             elif state == h.PARAMETER:
                 if b == EQUALS:
                     state = h.IN_WEIGHT
@@ -541,7 +541,7 @@ def take_token(r: ptr32) -> int:
     """Set the flag of a token that its header knows. A coding other than one chunked is refused (RFC 9112 6.1)."""
     token = r[h.VALUE] & r[h.FIELD] & ~h.STATE_BITS
     if r[h.FIELD] & h.CHUNKED:
-        if token == 0 or r[h.WEIGHT] == 0:
+        if token == 0 or r[h.WEIGHT] != 1:
             return h.FAILED + h.NOT_IMPLEMENTED
         if r[h.FLAGS] & h.CHUNKED:
             return BAD
@@ -569,7 +569,7 @@ def etags(r: ptr32, t: ptr32, p: ptr8, i: int, stop: int) -> int:
                     state = h.ETAG_LIST
                     r[h.FLAGS] = r[h.FLAGS] | value(k)
                     i = i + 1
-        elif b == QUOTE:
+        elif b == QUOTE and state != h.ETAG_WEAK:
             state = h.ETAG
             r[h.NODE] = int(t) + (ptr32(int(t) + r[h.RESOURCE])[h.ETAGS_AT] if r[h.RESOURCE] else t[h.NOTHING])
             i = i + 1

@@ -1,0 +1,172 @@
+"""ARP (RFC 826) for one address of our own and one next hop; announcements and defence (RFC 5227).
+
+The only address to be resolved is the collector's next hop: the collector itself when it is on our
+network, else the gateway. Everything else that is sent answers a frame, and goes where that came from.
+"""
+from . import config, counters
+from .counters import count
+from .inline import inline
+from .state import *
+from .wire import *
+from .word import i32
+
+RETRY_MS = 1000        # RFC 1122 section 2.3.2.1: at most one request a second
+FRESH_MS = 30000       # ask again (by unicast) after this long ...
+TRIES = 3              # ... and forget the next hop after so many silent requests
+ANNOUNCE_NUM = 2       # RFC 5227 section 1.1
+ANNOUNCE_MS = 2000     # ANNOUNCE_INTERVAL
+DEFEND_MS = 10000      # DEFEND_INTERVAL
+CONFLICT_SEEN = 256    # in word ANNOUNCE, whose low bits count the announcements still to be sent
+
+_mask = (1 << 32) - (1 << 32 - config.PREFIX)
+_on_link = (config.COLLECTOR ^ config.ADDRESS) & _mask == 0
+_hop = config.COLLECTOR if _on_link else config.GATEWAY
+RESOLVES = bool(config.SENSOR and config.COLLECTOR_PORT and _hop)
+HOP_0, HOP_1 = le16(_hop >> 16), le16(_hop & 0xFFFF)
+
+
+@inline
+def input(s: ptr32, f: ptr16, length: int) -> int:
+    """Take an ARP frame; a reply is built in place. Returns its length, 0 for none."""
+    size = 0
+    if length < ARP_BYTES:
+        count(s, counters.RX_RUNT)
+    elif f[ARP_HTYPE] != ARP_ETHERNET or f[ARP_PTYPE] != TYPE_IP or f[ARP_LENGTHS] != ARP_HLEN_PLEN:
+        count(s, counters.ARP_MALFORMED)
+    elif f[ARP_SPA] == ADDRESS_0 and f[ARP_SPA + 1] == ADDRESS_1:
+        conflict(s, f)
+    else:
+        if RESOLVES:
+            if f[ARP_SPA] == HOP_0 and f[ARP_SPA + 1] == HOP_1:
+                learn(s, f)
+        if f[ARP_TPA] != ADDRESS_0 or f[ARP_TPA + 1] != ADDRESS_1:
+            count(s, counters.ARP_IGNORED)
+        elif f[ARP_OP] == ARP_REQUEST:
+            reply(s, f)
+            count(s, counters.ARP_REQUESTS)
+            size = ARP_BYTES
+        elif f[ARP_OP] == ARP_REPLY:
+            count(s, counters.ARP_REPLIES)
+        else:
+            count(s, counters.ARP_MALFORMED)
+    return size
+
+
+@inline
+def reply(s: ptr32, f: ptr16):
+    """Turn the request in f into the reply to it."""
+    f[ETH_DST] = f[ARP_SHA]
+    f[ETH_DST + 1] = f[ARP_SHA + 1]
+    f[ETH_DST + 2] = f[ARP_SHA + 2]
+    f[ARP_OP] = ARP_REPLY
+    f[ARP_THA] = f[ARP_SHA]
+    f[ARP_THA + 1] = f[ARP_SHA + 1]
+    f[ARP_THA + 2] = f[ARP_SHA + 2]
+    f[ARP_TPA] = f[ARP_SPA]
+    f[ARP_TPA + 1] = f[ARP_SPA + 1]
+    sender(s, f)
+
+
+@inline
+def sender(s: ptr32, f: ptr16):
+    """Write ourselves as the sender, in the Ethernet header and in the ARP body."""
+    f[ETH_SRC] = s[MAC]
+    f[ETH_SRC + 1] = s[MAC + 1]
+    f[ETH_SRC + 2] = s[MAC + 2]
+    f[ARP_SHA] = s[MAC]
+    f[ARP_SHA + 1] = s[MAC + 1]
+    f[ARP_SHA + 2] = s[MAC + 2]
+    f[ARP_SPA] = ADDRESS_0
+    f[ARP_SPA + 1] = ADDRESS_1
+
+
+@inline
+def conflict(s: ptr32, f: ptr16):
+    """Somebody uses our address (RFC 5227 section 2.4): remember who, and defend it once in DEFEND_INTERVAL."""
+    if f[ARP_SHA] == s[MAC] and f[ARP_SHA + 1] == s[MAC + 1] and f[ARP_SHA + 2] == s[MAC + 2]:
+        count(s, counters.ARP_IGNORED)
+    else:
+        if s[counters.ARP_CONFLICT] == 0 or i32(s[NOW] - s[DEFENDED_AT]) >= DEFEND_MS:
+            s[CONFLICT] = f[ARP_SHA]
+            s[CONFLICT + 1] = f[ARP_SHA + 1]
+            s[CONFLICT + 2] = f[ARP_SHA + 2]
+            s[DEFENDED_AT] = s[NOW]
+            s[ANNOUNCE] = s[ANNOUNCE] | CONFLICT_SEEN
+            s[ANNOUNCE_AT] = s[NOW]
+            wake_at(s, s[NOW])
+        count(s, counters.ARP_CONFLICT)
+
+
+@inline
+def learn(s: ptr32, f: ptr16):
+    """The next hop told its MAC: by its reply, or by asking us or another."""
+    s[HOP_MAC] = f[ARP_SHA]
+    s[HOP_MAC + 1] = f[ARP_SHA + 1]
+    s[HOP_MAC + 2] = f[ARP_SHA + 2]
+    s[HOP_HEARD_AT] = s[NOW]
+    s[HOP_TRIES] = 0
+    s[HOP_KNOWN] = 1
+
+
+@inline
+def build(s: ptr32, f: ptr16, tpa_0: int, tpa_1: int, known: int):
+    """A request for the address tpa: to the next hop's MAC where that is known, else broadcast."""
+    f[ETH_DST] = s[HOP_MAC] if known else 0xFFFF
+    f[ETH_DST + 1] = s[HOP_MAC + 1] if known else 0xFFFF
+    f[ETH_DST + 2] = s[HOP_MAC + 2] if known else 0xFFFF
+    f[ETH_TYPE] = TYPE_ARP
+    f[ARP_HTYPE] = ARP_ETHERNET
+    f[ARP_PTYPE] = TYPE_IP
+    f[ARP_LENGTHS] = ARP_HLEN_PLEN
+    f[ARP_OP] = ARP_REQUEST
+    f[ARP_THA] = 0
+    f[ARP_THA + 1] = 0
+    f[ARP_THA + 2] = 0
+    f[ARP_TPA] = tpa_0
+    f[ARP_TPA + 1] = tpa_1
+    sender(s, f)
+    count(s, counters.ARP_SENT)
+
+
+@inline
+def timer(s: ptr32, address: int) -> int:
+    """Build the one frame that is due now at address: an announcement, or a request for the next hop.
+
+    Returns its length, 0 if nothing is due; sets the next time by wake_at().
+    """
+    size = 0
+    if s[ANNOUNCE]:
+        if due(s, ANNOUNCE_AT):
+            build(s, ptr16(address), ADDRESS_0, ADDRESS_1, 0)
+            size = ARP_BYTES
+            if s[ANNOUNCE] & 255:
+                s[ANNOUNCE] = s[ANNOUNCE] - 1
+            s[ANNOUNCE] = s[ANNOUNCE] & 255
+            s[ANNOUNCE_AT] = s[NOW] + ANNOUNCE_MS
+        if s[ANNOUNCE]:
+            wake_at(s, s[ANNOUNCE_AT])
+    if RESOLVES:
+        if size == 0:
+            size = resolve(s, address)
+        wake_at(s, next_resolve(s))
+    return size
+
+
+@inline
+def resolve(s: ptr32, address: int) -> int:
+    """Ask for the next hop when it is unknown or was not heard of for FRESH_MS; forget it after TRIES."""
+    size = 0
+    if i32(next_resolve(s) - s[NOW]) <= 0:
+        if s[HOP_TRIES] >= TRIES:
+            s[HOP_KNOWN] = 0
+        build(s, ptr16(address), HOP_0, HOP_1, s[HOP_KNOWN])
+        s[HOP_ASKED_AT] = s[NOW]
+        s[HOP_TRIES] = s[HOP_TRIES] + 1
+        size = ARP_BYTES
+    return size
+
+
+@inline
+def next_resolve(s: ptr32) -> int:
+    """When the next hop has to be asked for: RETRY_MS after a silent request, FRESH_MS after its last word."""
+    return s[HOP_ASKED_AT] + RETRY_MS if s[HOP_TRIES] else s[HOP_HEARD_AT] + FRESH_MS

@@ -1,0 +1,126 @@
+"""Initial sequence numbers that are SYN cookies (RFC 6528, RFC 4987 section 3.6).
+
+    iss = F(key, peer address, peer port) + irs + (t << 14 | m)
+
+t counts 64 ms, m is the class of the peer's MSS, irs the peer's own sequence number. So iss grows with time for one
+peer, as RFC 6528 section 3 wants (256 KiB/s), and an ACK proves itself: what is left of its acknowledgement number
+must have the bits 3..13 clear and a t of the last LIFE_MS. A blind guess succeeds with 1 in 2^21. F is HalfSipHash-2-4 (Aumasson and Bernstein's SipHash on 32-bit words)
+with a 64-bit key drawn at boot.
+"""
+from .inline import inline
+from .state import *
+from .wire import *
+from .word import i32, u32
+
+MSS_CLASSES = (216, 536, 1024, 1220, 1360, 1400, 1440, 1460)    # all multiples of 4, so that segments stay aligned
+LIFE_MS = 16000
+T_SHIFT = 6             # 64 ms
+
+
+def set_key(s, key):
+    """Start the hash's four words from 8 bytes of key."""
+    k0, k1 = (sum(key[i + j] << 8 * j for j in range(4)) for i in (0, 4))
+    s[KEY], s[KEY + 1], s[KEY + 2], s[KEY + 3] = k0, k1, k0 ^ 0x6C796765, k1 ^ 0x74656462
+
+
+@inline
+def rotl(x: int, n: int) -> int:
+    """x rotated left by n in 32 bits."""
+    return u32(x << n) | (x >> 32 - n & (1 << n) - 1)
+
+
+@inline
+def isn_hash(s: ptr32, f: ptr16) -> int:
+    """F: HalfSipHash-2-4 of the peer's address and port in frame f under the key; modulo 2^32."""
+    v0 = u32(s[KEY])
+    v1 = u32(s[KEY + 1])
+    v2 = u32(s[KEY + 2])
+    v3 = u32(s[KEY + 3])
+    turn = 0
+    message = 0
+    while turn < 10:
+        if turn == 0:
+            message = f[IP_SRC] | f[IP_SRC + 1] << 16
+            v3 = v3 ^ message
+        elif turn == 2:
+            v0 = v0 ^ message
+            message = f[TCP_SRC] | f[TCP_DST] << 16
+            v3 = v3 ^ message
+        elif turn == 4:
+            v0 = v0 ^ message
+            message = 8 << 24               # the length of the message, as SipHash closes it
+            v3 = v3 ^ message
+        elif turn == 6:
+            v0 = v0 ^ message
+            v2 = v2 ^ 0xFF
+        v0 = u32(v0 + v1)
+        v1 = rotl(v1, 5) ^ v0
+        v0 = rotl(v0, 16)
+        v2 = u32(v2 + v3)
+        v3 = rotl(v3, 8) ^ v2
+        v0 = u32(v0 + v3)
+        v3 = rotl(v3, 7) ^ v0
+        v2 = u32(v2 + v1)
+        v1 = rotl(v1, 13) ^ v2
+        v2 = rotl(v2, 16)
+        turn = turn + 1
+    return u32(v1 ^ v3)
+
+
+@inline
+def now_part(s: ptr32) -> int:
+    """The time's part of an iss."""
+    return (s[NOW] >> T_SHIFT & 0x3FFFF) << 14
+
+
+@inline
+def mss_class(mss: int) -> int:
+    """The largest class that is not above mss; the smallest one for anything less."""
+    k = 7
+    if mss < 1460:
+        k = 6
+    if mss < 1440:
+        k = 5
+    if mss < 1400:
+        k = 4
+    if mss < 1360:
+        k = 3
+    if mss < 1220:
+        k = 2
+    if mss < 1024:
+        k = 1
+    if mss < 536:
+        k = 0
+    return k
+
+
+@inline
+def class_mss(k: int) -> int:
+    """The MSS of class k."""
+    mss = 1460
+    if k == 6:
+        mss = 1440
+    elif k == 5:
+        mss = 1400
+    elif k == 4:
+        mss = 1360
+    elif k == 3:
+        mss = 1220
+    elif k == 2:
+        mss = 1024
+    elif k == 1:
+        mss = 536
+    elif k == 0:
+        mss = 216
+    return mss
+
+
+@inline
+def proven(s: ptr32, part: int) -> int:
+    """The MSS if `part` (iss - F) is what we sent within LIFE_MS, else 0."""
+    mss = 0
+    if part & 0x3FF8 == 0:
+        age = ((s[NOW] >> T_SHIFT) - (part >> 14)) & 0x3FFFF
+        if age <= LIFE_MS >> T_SHIFT:
+            mss = class_mss(part & 7)
+    return mss

@@ -1,0 +1,89 @@
+"""IPv4 (RFC 791, RFC 1122 section 3.2): check what came, turn it into an answer.
+
+Fragments and options are dropped and counted: nothing this appliance serves needs them.
+Everything sent has DF set and identification 0, as RFC 6864 section 4.1 allows for atomic datagrams.
+"""
+from . import config, counters
+from .checksum import fold
+from .counters import count
+from .inline import inline
+from .state import *
+from .wire import *
+
+HEADER_BYTES = ETH_BYTES + 20
+
+
+@inline
+def check(s: ptr32, f: ptr16, length: int) -> int:
+    """Length of the IPv4 datagram in frame f of `length` bytes, 0 if it is to be dropped (counted)."""
+    b = ptr8(f)
+    size = swap16(f[IP_LENGTH])
+    if length < HEADER_BYTES:
+        count(s, counters.RX_RUNT)
+        size = 0
+    elif b[IP_VERSION_BYTE] != 0x45:
+        if b[IP_VERSION_BYTE] > 0x45 and b[IP_VERSION_BYTE] < 0x50:
+            count(s, counters.IP_OPTIONS)
+        else:
+            count(s, counters.IP_MALFORMED)
+        size = 0
+    elif size < 20 or size > length - ETH_BYTES:
+        count(s, counters.IP_MALFORMED)
+        size = 0
+    elif fold(f[7] + f[8] + f[9] + f[10] + f[11] + f[12] + f[13] + f[14] + f[15] + f[16]) != 0xFFFF:
+        count(s, counters.IP_CHECKSUM)
+        size = 0
+    elif f[IP_DST] != ADDRESS_0 or f[IP_DST + 1] != ADDRESS_1:
+        count(s, counters.IP_NOT_OURS)
+        size = 0
+    elif f[IP_FRAGMENT] & IP_FRAGMENTED:
+        count(s, counters.IP_FRAGMENT)
+        size = 0
+    elif b[IP_TTL_BYTE] == 0:
+        count(s, counters.IP_TTL)
+        size = 0
+    elif not source_ok(f, b[IP_SRC_BYTE]):
+        count(s, counters.IP_SOURCE)
+        size = 0
+    return size
+
+
+@inline
+def source_ok(f: ptr16, first: int) -> int:
+    """RFC 1122 section 3.2.1.3: not this network, loopback, multicast, class E, a broadcast, or ourselves."""
+    ok = 1
+    if first == 0 or first == 127 or first >= 224:
+        ok = 0
+    elif f[IP_SRC] == ADDRESS_0 and f[IP_SRC + 1] == ADDRESS_1:
+        ok = 0
+    elif f[IP_SRC] == BROADCAST_0 and f[IP_SRC + 1] == BROADCAST_1:
+        ok = 0
+    return ok
+
+
+@inline
+def turn(s: ptr32, f: ptr16, protocol: int, size: int):
+    """Make frame f an answer: addresses exchanged, a fresh header for a datagram of `size` bytes."""
+    f[ETH_DST] = f[ETH_SRC]
+    f[ETH_DST + 1] = f[ETH_SRC + 1]
+    f[ETH_DST + 2] = f[ETH_SRC + 2]
+    f[ETH_SRC] = s[MAC]
+    f[ETH_SRC + 1] = s[MAC + 1]
+    f[ETH_SRC + 2] = s[MAC + 2]
+    f[IP_DST] = f[IP_SRC]
+    f[IP_DST + 1] = f[IP_SRC + 1]
+    f[IP_SRC] = ADDRESS_0
+    f[IP_SRC + 1] = ADDRESS_1
+    f[IP_VERSION] = IP_VERSION_IHL_TOS
+    length = swap16(size)
+    f[IP_LENGTH] = length
+    f[IP_ID] = 0
+    f[IP_FRAGMENT] = IP_DF
+    f[IP_TTL] = TTL | protocol << 8
+    f[IP_SUM] = fold(fixed_sum(protocol) + length + f[IP_DST] + f[IP_DST + 1]) ^ 0xFFFF
+
+
+@inline
+def fixed_sum(protocol: int) -> int:
+    """The partial sum of all fields of our headers that never change; length and destination are missing."""
+    return IP_VERSION_IHL_TOS + IP_DF + (TTL | protocol << 8) + ADDRESS_0 + ADDRESS_1

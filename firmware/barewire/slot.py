@@ -1,0 +1,184 @@
+"""The TCP connections: fixed slots of words in one block, a hash to find them, lists of the free and the waiting.
+
+``c: ptr32`` is a slot; its address names the connection everywhere (0 none). Sequence numbers are kept in
+host order modulo 2^32 and compared with ``i32(a - b)``. Names are those of RFC 9293 section 3.3.1.
+"""
+import micropython
+from . import board
+from .inline import inline
+from .state import *
+from .wire import *
+from .word import i32
+
+# Words of a slot
+(STATE, LINK, WORK_LINK, FLAGS, PEER, PEER_PORT, SND_UNA, SND_NXT, SND_MAX, SND_END, SND_WND, SND_WL1, SND_WL2,
+ MAX_WND, RCV_NXT, MSS, CWND, CWND_ACKED, SSTHRESH, DUP_ACKS, RECOVER, RTO, SRTT, RTTVAR, RTT_SEQ, RTT_AT,
+ RETRIES, RTX_AT, ACTIVE_AT, SENT_AT, STORED, CHUNK, CHUNK_AT, QUEUED, QUEUE_SEQ) = range(35)
+QUEUE = 36              # four responses of four words: first, main, sums, sequence number of the end
+HEADER = 52             # 54 bytes of Ethernet, IP and TCP header, from the second half of the first word
+IP_PART, TCP_PART = 66, 67    # partial sums of its fields that stay
+HTTP_WORDS = 68
+STORE_AT = HTTP_WORDS + 24     # where the bytes are kept that HTTP could not take yet: board.SLOT_RX of them
+SLOT_WORDS = STORE_AT + 4
+SLOT_BYTES = 4 * SLOT_WORDS
+QUEUE_SIZE = 4
+CHAIN_COUNT = 64
+
+# States (RFC 9293 section 3.3.2); LISTEN and SYN-RECEIVED need no slot (cookie.py), SYN-SENT and active open do not exist
+CLOSED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSING, TIME_WAIT, CLOSE_WAIT, LAST_ACK = range(8)
+STATES = "CLOSED", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "TIME-WAIT", "CLOSE-WAIT", "LAST-ACK"
+
+# Flags: an ACK is owed; send FIN after the last byte; time the segment at RTT_SEQ; the retransmission timer runs;
+# send one segment from snd_una; in the list of work; in fast recovery; the window is closed and is probed; just opened
+ACK_NOW, SHUT, TIMING, RTX_ON, RESEND, IN_WORK, RECOVERING, PROBING, FRESH = (1 << _k for _k in range(9))
+
+CHUNK_BYTES = 1460      # how assets are cut (image/assets.py), and the most we send in a segment
+
+
+@micropython.viper
+def setup(s: ptr32, slots: int, store: int):
+    """Chain the slots (board.TCP_SLOTS * SLOT_BYTES bytes at address `slots`) into the free list.
+
+    Each gets board.SLOT_RX bytes of the block at `store`.
+    """
+    s[SLOTS] = slots
+    k = 0
+    while k < board.TCP_SLOTS:
+        c = ptr32(slots + k * SLOT_BYTES)
+        c[STORE_AT] = store + k * board.SLOT_RX
+        c[LINK] = s[FREE]
+        s[FREE] = int(c)
+        k = k + 1
+
+
+@inline
+def chain(peer_0: int, peer_1: int, port: int) -> int:
+    """Index of the word in the state block where the chain of this peer's slots starts."""
+    mixed = peer_0 ^ peer_1 ^ port
+    return CHAINS + ((mixed ^ mixed >> 8) & CHAIN_COUNT - 1)
+
+
+@inline
+def find(s: ptr32, f: ptr16) -> int:
+    """The slot of the connection that frame f belongs to, 0 if there is none."""
+    port = f[TCP_SRC]
+    at = s[chain(f[IP_SRC], f[IP_SRC + 1], port)]
+    low = f[IP_SRC] | f[IP_SRC + 1] << 16
+    while at:
+        c = ptr32(at)
+        if c[PEER_PORT] == port and i32(c[PEER] - low) == 0:
+            break
+        at = c[LINK]
+    return at
+
+
+@inline
+def take(s: ptr32, f: ptr16) -> int:
+    """A slot for the peer of frame f, all zero and linked into its chain; 0 if all are busy."""
+    at = s[FREE]
+    if at:
+        c = ptr32(at)
+        s[FREE] = c[LINK]
+        k = 0
+        while k < STORE_AT:
+            c[k] = 0
+            k = k + 1
+        c[PEER] = f[IP_SRC] | f[IP_SRC + 1] << 16
+        c[PEER_PORT] = f[TCP_SRC]
+        head = chain(f[IP_SRC], f[IP_SRC + 1], f[TCP_SRC])
+        c[LINK] = s[head]
+        s[head] = at
+        c[ACTIVE_AT] = s[NOW]
+        s[OPEN] = s[OPEN] + 1
+    return at
+
+
+@inline
+def free(s: ptr32, c: ptr32):
+    """Give the slot back, with the pages of its answers; it may still be in the list of work, which skips it."""
+    while c[QUEUED]:
+        unqueue(s, c)
+    c[STATE] = CLOSED
+    c[FLAGS] = c[FLAGS] & IN_WORK
+    head = chain(c[PEER] & 0xFFFF, c[PEER] >> 16 & 0xFFFF, c[PEER_PORT])
+    if s[head] == int(c):
+        s[head] = c[LINK]
+    else:
+        before = ptr32(s[head])
+        while before[LINK] != int(c):
+            before = ptr32(before[LINK])
+        before[LINK] = c[LINK]
+    if c[FLAGS] & IN_WORK == 0:
+        c[LINK] = s[FREE]
+        s[FREE] = int(c)
+    s[OPEN] = s[OPEN] - 1
+
+
+@inline
+def work(s: ptr32, c: ptr32):
+    """Put the slot into the list of those that have something to send, unless it is there."""
+    if c[FLAGS] & IN_WORK == 0:
+        c[FLAGS] = c[FLAGS] | IN_WORK
+        c[WORK_LINK] = s[WORK]
+        s[WORK] = int(c)
+
+
+@inline
+def next_work(s: ptr32) -> int:
+    """Take the next slot from the list of work; 0 if it was closed meanwhile (then it becomes free now)."""
+    at = s[WORK]
+    c = ptr32(at)
+    s[WORK] = c[WORK_LINK]
+    c[FLAGS] = c[FLAGS] & ~IN_WORK
+    if c[STATE] == CLOSED:
+        c[LINK] = s[FREE]
+        s[FREE] = at
+        at = 0
+    return at
+
+
+# ---- the queue of responses -----------------------------------------------------------------------------------
+
+@inline
+def queue_full(c: ptr32) -> int:
+    return c[QUEUED] == QUEUE_SIZE
+
+
+@inline
+def queue(c: ptr32, first: int, main: int, length: int, sums: int):
+    """Append a response of `length` bytes to what is to be sent.
+
+    Its bytes below CHUNK_BYTES lie at `first`, byte o beyond them at main + o. `sums` is the address of 16-bit
+    partial sums or 0: of the first chunk at `first` (used when first != main), then of each chunk at main.
+    """
+    r = ptr32(int(c) + 4 * QUEUE + (c[QUEUED] << 4))
+    r[0] = first
+    r[1] = main
+    r[2] = sums
+    c[SND_END] = c[SND_END] + length
+    r[3] = c[SND_END]
+    c[QUEUED] = c[QUEUED] + 1
+
+
+@inline
+def unqueue(s: ptr32, c: ptr32):
+    """Drop the oldest response: all of it is acknowledged. A page of the pool becomes free again."""
+    page = c[QUEUE] - s[PAGE_AT]
+    if page >= 0 and page < board.PAGES * board.PAGE_BYTES:
+        busy = ptr32(int(s) + 4 * PAGE_BUSY)
+        busy[page >> PAGE_SHIFT] = 0
+    c[QUEUE_SEQ] = c[QUEUE + 3]
+    c[QUEUED] = c[QUEUED] - 1
+    k = QUEUE
+    while k < QUEUE + 4 * QUEUE_SIZE - 4:
+        c[k] = c[k + 4]
+        k = k + 1
+
+
+PAGE_SHIFT = board.PAGE_BYTES.bit_length() - 1
+
+
+@inline
+def shut(c: ptr32):
+    """No more responses: send FIN behind what is queued."""
+    c[FLAGS] = c[FLAGS] | SHUT

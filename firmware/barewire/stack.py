@@ -1,0 +1,276 @@
+"""The stack: from a received frame to the frames it causes, in one native function; rare events in everyday Python.
+
+`turn` is what image/specialize.py makes flat: driver, ARP, IPv4, ICMP, UDP, TCP, HTTP and the sensor expanded into one
+function. It leaves with an event when something is better done in everyday Python, and is called again after it.
+"""
+from array import array
+
+import micropython
+from uctypes import addressof
+
+from . import arp, board, config, cookie, counters, driver, http, icmp, ip, page, sensor, slot, status, tcp, udp
+from .counters import count
+from .inline import inline
+from .state import *
+from .tcp_output import output, timers
+from .wire import *
+from .word import i32
+
+if config.HTTP:
+    import assets
+
+FRAMES = 64             # frames a turn, before the sensor, the timers and the card get theirs
+TIMER_MS = 60000        # the timers run at least this often
+# What `turn` returns beside the milliseconds until it wants to be called again, as numbers above any of those
+AGAIN, TIMER, READ, ROUTE = (1 << 20 | k for k in range(4))
+
+
+class Stack:
+    """The appliance on the card whose block is `n` (driver.open), keyed with 16 bytes of `entropy`.
+
+    `source(now, sequence)` gives a reading where [sensor] source is not one that is expanded in place.
+    All memory is taken here. MemoryError: the board has too little.
+    """
+
+    def __init__(self, n, entropy, source=None):
+        self.n = n
+        self.source = source
+        self.s = s = array("I", bytearray(4 * WORDS))
+        mac = config.MAC or driver.mac(n)
+        for k in range(3):
+            s[MAC + k] = mac[2 * k] | mac[2 * k + 1] << 8
+        self.t = array("I", (0,))
+        if config.HTTP:
+            self.t = http.tables(assets)
+            self._slots = bytearray(board.TCP_SLOTS * slot.SLOT_BYTES)
+            self._store = bytearray(board.TCP_SLOTS * board.SLOT_RX)
+            self._pages = bytearray(board.PAGES * board.PAGE_BYTES)
+            slot.setup(s, addressof(self._slots), addressof(self._store))
+            s[PAGE_AT] = addressof(self._pages)
+        if config.SENSOR:
+            sensor.template(s)
+        cookie.set_key(s, entropy)
+        s[ANNOUNCE] = arp.ANNOUNCE_NUM
+        s[HOP_HEARD_AT] = (1 << 32) - arp.FRESH_MS
+        status.attach(s, n)
+        self._started = False
+
+    def poll(self, tick):
+        """Handle all that is there at `tick`, milliseconds of which the low 30 bits count (time.ticks_ms()).
+
+        Returns the milliseconds until it has to be called again if no frame arrives before. Allocates nothing.
+        """
+        s = self.s
+        if not self._started:
+            self._started = True
+            s[TICK] = tick & 0x3FFFFFFF
+        micropython.heap_lock()
+        while True:
+            event = turn(self.n, s, self.t, tick)
+            if event < AGAIN:
+                break
+            if event == TIMER:
+                self._timer()
+            elif event == READ:
+                self._read()
+            elif event == ROUTE:
+                self._route()
+            else:
+                event = 0
+                break
+        micropython.heap_unlock()
+        return event
+
+    def _timer(self):
+        s = self.s
+        if s[ANNOUNCE] & arp.CONFLICT_SEEN:
+            micropython.heap_unlock()
+            print("arp: our address is also used by", ":".join(
+                ["%02x:%02x" % (s[CONFLICT + k] & 255, s[CONFLICT + k] >> 8) for k in range(3)]))
+            micropython.heap_lock()
+        timer(self.n, s)
+
+    def _read(self):
+        """Ask the application for a reading. It may allocate: the stack does not."""
+        s = self.s
+        micropython.heap_unlock()
+        try:
+            s[READ_VALUE] = self.source(s[NOW], s[SENSOR_SEQ] + 1) & 0xFFFFFFFF
+            s[READ_STATUS] = sensor.VALID | sensor.TAKEN
+        except Exception as error:
+            if not s[counters.SENSOR_ERROR]:
+                print("sensor:", config.SENSOR_SOURCE, "failed:", type(error).__name__, error)
+            s[counters.SENSOR_ERROR] += 1
+            s[READ_STATUS] = sensor.TAKEN
+        micropython.heap_lock()
+
+    def _route(self):
+        """Let the application answer a request. It may allocate: the stack does not."""
+        micropython.heap_unlock()
+        page.respond(self.s, self.s[ROUTE_SLOT], self.t)
+        micropython.heap_lock()
+        resume(self.s, self.s[ROUTE_SLOT])
+
+
+@micropython.viper
+def turn(n: ptr32, s: ptr32, t: ptr32, tick: int) -> int:
+    """Handle the slots that have something to send and the frames that came, then the sensor."""
+    clock(s, tick)
+    event = 0
+    frames = FRAMES
+    while frames and event == 0:
+        frames = frames - 1
+        size = 0
+        held = 0
+        s[CURRENT] = 0
+        s[DATA_BYTES] = 0
+        if s[WORK] and driver.room(n):
+            s[CURRENT] = slot.next_work(s)
+        else:
+            length = driver.rx(n)
+            if length == 0:
+                break
+            held = 1
+            size = receive(s, ptr16(driver.frame(n)), length)
+        if config.HTTP:
+            if s[CURRENT]:
+                c = ptr32(s[CURRENT])
+                if serve(s, c, t):
+                    s[ROUTE_SLOT] = int(c)
+                    event = ROUTE
+                output(n, s, c)
+        if held:
+            if size:
+                count(s, counters.TX_FRAMES)
+                driver.reply(n, size)
+            else:
+                driver.release(n)
+    if config.SENSOR:
+        if event == 0 and sensor.run(n, s):
+            event = READ
+    driver.flush(n)
+    if event == 0:
+        if due(s, TIMER_AT):
+            event = TIMER
+        elif frames == 0:
+            event = AGAIN
+        else:
+            event = wait(s)
+    return event
+
+
+@inline
+def wait(s: ptr32) -> int:
+    """Milliseconds until the next deadline; 0 while a reading is due that could not be sent yet."""
+    ms = i32(s[TIMER_AT] - s[NOW])
+    if config.SENSOR:
+        until = i32(s[SENSOR_AT] - s[NOW])
+        if until < ms:
+            ms = until
+        if ms < 0 or s[WORK]:
+            ms = 0
+    return ms
+
+
+@inline
+def receive(s: ptr32, f: ptr16, length: int) -> int:
+    """Take frame f of `length` bytes; returns the length of the answer that now stands in its place, 0 for none."""
+    size = 0
+    count(s, counters.RX_FRAMES)
+    ours = f[0] == s[MAC] and f[1] == s[MAC + 1] and f[2] == s[MAC + 2]
+    if f[ETH_TYPE] == TYPE_IP:
+        if ours:
+            size = ip.check(s, f, length)
+            if size:
+                size = deliver(s, f, size)
+        else:
+            count(s, counters.ETH_NOT_OURS)
+    elif f[ETH_TYPE] == TYPE_ARP:
+        if ours or f[0] & f[1] & f[2] == 0xFFFF:
+            size = arp.input(s, f, length)
+        else:
+            count(s, counters.ETH_NOT_OURS)
+    else:
+        count(s, counters.ETH_TYPE)
+    return size
+
+
+@inline
+def deliver(s: ptr32, f: ptr16, size: int) -> int:
+    """Give an IP datagram of `size` bytes to its protocol; returns the length of the answer in place."""
+    protocol = ptr8(f)[IP_PROTOCOL_BYTE]
+    answer = 0
+    if protocol == TCP:
+        answer = tcp.input(s, f, size)
+    elif protocol == UDP:
+        answer = udp.input(s, f, size)
+    elif protocol == ICMP:
+        answer = icmp.input(s, f, size)
+    else:
+        count(s, counters.IP_PROTOCOL)
+    return answer
+
+
+@inline
+def serve(s: ptr32, c: ptr32, t: ptr32) -> int:
+    """Give HTTP the bytes that came and those that were kept. Returns 1 when a route has to answer."""
+    if c[slot.FLAGS] & slot.FRESH:
+        c[slot.FLAGS] = c[slot.FLAGS] & ~slot.FRESH
+        http.open(c)
+    at = s[DATA]
+    n = s[DATA_BYTES]
+    kept = c[slot.STORED]
+    if kept:
+        move(at, c[slot.STORE_AT] + kept, n)
+        at = c[slot.STORE_AT]
+        n = n + kept
+    route = 0
+    while n and route == 0 and not slot.queue_full(c):
+        used = http.feed(s, c, t, at, n)
+        at = at + used
+        n = n - used
+        if c[http.READY]:
+            route = http.answer(s, c, t)
+    if n:
+        move(at, c[slot.STORE_AT], n)
+    if kept > n and board.SLOT_RX - kept < slot.CHUNK_BYTES:
+        c[slot.FLAGS] = c[slot.FLAGS] | slot.ACK_NOW        # the window opens
+    c[slot.STORED] = n
+    if c[slot.STATE] == slot.CLOSE_WAIT and n == 0 and route == 0:
+        slot.shut(c)
+    return route
+
+
+@inline
+def move(at: int, to: int, n: int):
+    """Copy n bytes upwards in memory order: `to` is not inside the bytes behind `at`."""
+    if at != to:
+        a = ptr8(at)
+        b = ptr8(to)
+        k = 0
+        while k < n:
+            b[k] = a[k]
+            k = k + 1
+
+
+@micropython.viper
+def resume(s: ptr32, at: int):
+    """The route has answered on the slot at this address: let it send, and read on."""
+    slot.work(s, ptr32(at))
+
+
+@micropython.viper
+def timer(n: ptr32, s: ptr32):
+    """Run what is due: one ARP frame of our own, the slots' timers."""
+    s[TIMER_AT] = s[NOW] + TIMER_MS
+    room = driver.room(n)
+    if room:
+        size = arp.timer(s, room)
+        if size:
+            count(s, counters.TX_FRAMES)
+            driver.send(n, size, 0, 0)
+    else:
+        wake_at(s, s[NOW] + 1)
+    if config.HTTP:
+        timers(s)
+    driver.flush(n)

@@ -1,0 +1,84 @@
+"""The state block ``s``: every word the stack remembers outside of its TCP slots.
+
+One array of 32-bit words, fixed at boot. The counters come first (counters.py); a name here is the
+index of a word. Times are milliseconds modulo 2^32, compared with ``i32(a - b)``.
+"""
+from . import board
+from .counters import COUNT
+from .inline import inline
+from .word import i32
+
+_next = COUNT
+
+
+def _words(n=1):
+    global _next
+    _next += n
+    return _next - n
+
+
+# Time: the caller's tick (30 bits), our clock, the uptime in 64 bits
+TICK, NOW, UPTIME_HIGH, TIMER_AT = _words(), _words(), _words(), _words()
+# The frame in work: the slot it belongs to (address, 0 none), its fresh data (address, bytes)
+CURRENT, DATA, DATA_BYTES = _words(), _words(), _words()
+# Slots that have something to send: a list linked through the slots
+WORK = _words()
+# The slot whose request a route has to answer
+ROUTE_SLOT = _words()
+# TCP: slots, chains of the address hash, free list
+SLOTS, FREE, OPEN = _words(), _words(), _words()
+CHAINS = _words(64)
+# The start of HalfSipHash's four words under the key of the SYN cookies
+KEY = _words(4)
+# Pages for dynamic answers: address of the first, one busy flag each
+PAGE_AT = _words()
+PAGE_BUSY = _words(board.PAGES)
+# Rate limits: start of the second, what is left of it
+ICMP_LIMIT, ICMP_USED, RST_LIMIT, RST_USED, CHALLENGE_LIMIT, CHALLENGE_USED = (_words() for _ in range(6))
+# Our MAC as three 16-bit words, the next hop's (towards the collector) and when it was last asked for, heard
+MAC, HOP_MAC = _words(3), _words(3)
+HOP_KNOWN, HOP_ASKED_AT, HOP_TRIES, HOP_HEARD_AT = _words(), _words(), _words(), _words()
+ANNOUNCE, ANNOUNCE_AT, DEFENDED_AT, CONFLICT = _words(), _words(), _words(), _words(3)
+# Sensor: next reading due; the latest one: number, status << 24 | uptime >> 32, uptime, value
+SENSOR_AT = _words()
+SENSOR_SEQ, SENSOR_STATUS, SENSOR_UP, SENSOR_VALUE = (_words() for _ in range(4))
+# What the everyday source gave (status as above, 0 none yet), and the ring of readings that wait
+READ_VALUE, READ_STATUS, RING_HEAD, RING_COUNT = (_words() for _ in range(4))
+RING = _words(64 * 4)
+# The datagram's template: 70 bytes from the second half of the first word
+DATAGRAM = _words(18)
+WORDS = _next
+
+
+@inline
+def due(s: ptr32, at: int) -> int:
+    """Whether the time in word `at` has come."""
+    return i32(s[NOW] - s[at]) >= 0
+
+
+@inline
+def allow(s: ptr32, at: int, limit: int) -> int:
+    """1 while fewer than `limit` events were counted in the running second (words at, at + 1)."""
+    if i32(s[NOW] - s[at]) >= 1000 or i32(s[NOW] - s[at]) < 0:
+        s[at] = s[NOW]
+        s[at + 1] = 0
+    s[at + 1] = s[at + 1] + 1
+    return s[at + 1] <= limit
+
+
+@inline
+def wake_at(s: ptr32, at: int):
+    """Let the timers run no later than at."""
+    if i32(at - s[TIMER_AT]) < 0:
+        s[TIMER_AT] = at
+
+
+@inline
+def clock(s: ptr32, tick: int):
+    """Advance the clock to the caller's millisecond tick, of which the low 30 bits count."""
+    step = (tick - s[TICK]) & 0x3FFFFFFF
+    s[TICK] = tick & 0x3FFFFFFF
+    now = s[NOW] + step
+    if now < s[NOW] or now > 0xFFFFFFFF:
+        s[UPTIME_HIGH] = s[UPTIME_HIGH] + 1
+    s[NOW] = now

@@ -1,0 +1,366 @@
+"""TCP, the way in (RFC 9293 section 3.10.7): check a segment, find or open its connection, take what it brings.
+
+A SYN costs no memory: it is answered with a cookie (cookie.py), and the ACK that returns it opens the slot.
+Answers without data are built in the received frame; what a slot has to send is tcp_output.py's.
+RST, SYN and ACK are validated as RFC 5961 has it.
+"""
+from . import board, config, cookie, counters, ip
+from .checksum import add, fold, pseudo
+from .counters import count
+from .inline import inline
+from .slot import *
+from .state import *
+from .tcp_ack import acknowledge
+from .wire import *
+from .word import i32, u32
+
+PORT = le16(config.HTTP_PORT)
+RST_PER_SECOND, CHALLENGES_PER_SECOND = 50, 50
+EVICT_MS = 1000                     # a connection that is idle for this long gives way to a new one
+INITIAL_WINDOW = 10                 # segments (RFC 6928)
+RTO_FIRST = 1000                    # RFC 6298 section 2.1
+FIN_WAIT_2_MS, TIME_WAIT_MS = 10000, 30000
+TIME_WAIT_FIRST = 1 << 28
+OPTION_MSS_0, OPTION_MSS_1 = le16(0x0204), le16(CHUNK_BYTES)
+
+
+@inline
+def input(s: ptr32, f: ptr16, size: int) -> int:
+    """Take a TCP segment in an IP datagram of `size` bytes. Returns the length of the answer built in its place.
+
+    The connection it belongs to is left in s[CURRENT], its fresh data in s[DATA] and s[DATA_BYTES].
+    """
+    b = ptr8(f)
+    answer = 0
+    header = b[TCP_OFFSET_BYTE] >> 4 << 2
+    flags = b[TCP_FLAGS_BYTE]
+    n = size - 20 - header
+    if size < 40 or header < 20 or n < 0 or f[TCP_SRC] == 0:
+        count(s, counters.TCP_MALFORMED)
+    elif fold(pseudo(f, TCP, size - 20) + add(int(f) + 34, size - 20)) != 0xFFFF:
+        count(s, counters.TCP_CHECKSUM)
+    elif not config.HTTP or f[TCP_DST] != PORT:
+        count(s, counters.TCP_CLOSED_PORT)
+        answer = refuse(s, f, flags, n)
+    else:
+        at = find(s, f)
+        if at:
+            at = reusable(s, ptr32(at), f, flags)
+        if at == 0:
+            answer = listen(s, f, flags, n)
+            at = s[CURRENT]
+        if at:
+            answer = segment(s, ptr32(at), f, flags, n, int(f) + 34 + header)
+    return answer
+
+
+@inline
+def reply(s: ptr32, f: ptr16, seq: int, ack: int, flags: int, window: int) -> int:
+    """Make frame f the answer with these fields and no data (SYN carries our MSS); returns the frame's length."""
+    options = 4 if flags & SYN else 0
+    ip.turn(s, f, TCP, 40 + options)
+    port = f[TCP_SRC]
+    f[TCP_SRC] = f[TCP_DST]
+    f[TCP_DST] = port
+    put32(f, TCP_SEQ, seq)
+    put32(f, TCP_ACK, ack)
+    f[TCP_OFFSET] = 0x50 + (options << 2) | flags << 8
+    f[TCP_WINDOW] = swap16(window)
+    f[TCP_SUM] = 0
+    f[TCP_URGENT] = 0
+    f[27] = OPTION_MSS_0
+    f[28] = OPTION_MSS_1
+    f[TCP_SUM] = fold(pseudo(f, TCP, 20 + options) + add(int(f) + 34, 20 + options)) ^ 0xFFFF
+    return TCP_DATA_BYTE + options
+
+
+@inline
+def refuse(s: ptr32, f: ptr16, flags: int, n: int) -> int:
+    """Answer a segment that has no connection with RST (RFC 9293 section 3.10.7.1), unless it is one."""
+    size = 0
+    if flags & RST:
+        count(s, counters.TCP_STRAY_RST)
+    elif not allow(s, RST_LIMIT, RST_PER_SECOND):
+        count(s, counters.TCP_RESET_LIMITED)
+    else:
+        count(s, counters.TCP_RESET_OUT)
+        seq = 0
+        ack = 0
+        out = RST
+        if flags & ACK:
+            seq = get32(f, TCP_ACK)
+        else:
+            ack = get32(f, TCP_SEQ) + n + (flags & FIN) + (flags >> 1 & 1)
+            out = RST | ACK
+        size = reply(s, f, seq, ack, out, 0)
+    return size
+
+
+@inline
+def challenge(s: ptr32, c: ptr32, f: ptr16) -> int:
+    """A challenge ACK (RFC 5961 sections 3.2, 4.2, 5.2, rate limit section 7); returns the frame's length."""
+    size = 0
+    if allow(s, CHALLENGE_LIMIT, CHALLENGES_PER_SECOND):
+        count(s, counters.TCP_CHALLENGE)
+        size = acknowledge_now(s, c, f)
+    else:
+        count(s, counters.TCP_CHALLENGE_LIMITED)
+    return size
+
+
+@inline
+def acknowledge_now(s: ptr32, c: ptr32, f: ptr16) -> int:
+    """Make f a bare ACK of where the connection stands."""
+    return reply(s, f, c[SND_NXT], c[RCV_NXT], ACK, window(c))
+
+
+# ---- from nothing to ESTABLISHED ------------------------------------------------------------------------------
+
+@inline
+def listen(s: ptr32, f: ptr16, flags: int, n: int) -> int:
+    """A segment for our port without a slot (RFC 9293 section 3.10.7.2): answer SYN, open on its ACK."""
+    size = 0
+    part = cookie.isn_hash(s, f)
+    oldest = 0
+    if s[FREE] == 0:
+        oldest = victim(s)
+    if flags & (SYN | ACK | RST | FIN) == SYN:
+        if s[FREE] or oldest:
+            count(s, counters.TCP_SYN)
+            irs = get32(f, TCP_SEQ)
+            iss = part + irs + cookie.now_part(s) + cookie.mss_class(offered_mss(f))
+            size = reply(s, f, iss, irs + 1, SYN | ACK, board.SLOT_RX)
+        else:
+            count(s, counters.TCP_SYN_DROPPED)
+    elif flags & (SYN | ACK | RST) == ACK:
+        mss = cookie.proven(s, u32(get32(f, TCP_ACK) - get32(f, TCP_SEQ) - part))
+        if mss == 0:
+            count(s, counters.TCP_BAD_COOKIE)
+            size = refuse(s, f, flags, n)
+        else:
+            if oldest:
+                count(s, counters.TCP_EVICTED)
+                free(s, ptr32(oldest))
+            if s[FREE]:
+                s[CURRENT] = take(s, f)
+                opened(s, ptr32(s[CURRENT]), f, mss)
+            else:
+                count(s, counters.TCP_FULL)
+    elif flags & RST:
+        count(s, counters.TCP_STRAY_RST)
+    else:
+        count(s, counters.TCP_BAD_COOKIE)
+    return size
+
+
+@inline
+def offered_mss(f: ptr16) -> int:
+    """The MSS option of a SYN (RFC 9293 section 3.7.1); 536 where there is none."""
+    b = ptr8(f)
+    mss = 536
+    at = TCP_DATA_BYTE
+    end = 34 + (b[TCP_OFFSET_BYTE] >> 4 << 2)
+    while at < end:
+        kind = b[at]
+        if kind == 1:
+            at = at + 1
+        elif kind == 0 or at + 1 >= end or b[at + 1] < 2:
+            at = end
+        else:
+            if kind == 2 and b[at + 1] == 4 and at + 4 <= end:
+                mss = b[at + 2] << 8 | b[at + 3]
+            at = at + b[at + 1]
+    return mss
+
+
+@inline
+def victim(s: ptr32) -> int:
+    """The slot that gives way when all are busy: TIME-WAIT first, then the longest idle one; 0 if none may."""
+    best = 0
+    age = EVICT_MS
+    at = s[SLOTS]
+    k = board.TCP_SLOTS
+    while k:
+        c = ptr32(at)
+        idle = i32(s[NOW] - c[ACTIVE_AT])
+        if c[STATE] == TIME_WAIT or c[STATE] == FIN_WAIT_2:
+            idle = idle + TIME_WAIT_FIRST
+        elif c[STATE] != ESTABLISHED or c[SND_END] != c[SND_UNA]:
+            idle = 0
+        if idle >= age and c[FLAGS] & IN_WORK == 0:
+            age = idle
+            best = at
+        at = at + SLOT_BYTES
+        k = k - 1
+    return best
+
+
+@inline
+def reusable(s: ptr32, c: ptr32, f: ptr16, flags: int) -> int:
+    """The slot itself, or 0 when a new SYN takes the place of a connection in TIME-WAIT (RFC 9293 section 3.10.7.4)."""
+    at = int(c)
+    if c[STATE] == TIME_WAIT and flags & (SYN | ACK | RST) == SYN:
+        if i32(get32(f, TCP_SEQ) - c[RCV_NXT]) > 0:
+            free(s, c)
+            at = 0
+    return at
+
+
+@inline
+def opened(s: ptr32, c: ptr32, f: ptr16, mss: int):
+    """The ACK f has proven itself: the slot becomes ESTABLISHED."""
+    count(s, counters.TCP_OPENED)
+    una = get32(f, TCP_ACK)
+    c[STATE] = ESTABLISHED
+    c[FLAGS] = FRESH
+    c[SND_UNA] = una
+    c[SND_NXT] = una
+    c[SND_MAX] = una
+    c[SND_END] = una
+    c[QUEUE_SEQ] = una
+    c[RECOVER] = una - 1
+    c[RCV_NXT] = get32(f, TCP_SEQ)
+    c[SND_WND] = swap16(f[TCP_WINDOW])
+    c[MAX_WND] = c[SND_WND]
+    c[SND_WL1] = c[RCV_NXT]
+    c[SND_WL2] = una
+    c[MSS] = mss
+    c[CWND] = INITIAL_WINDOW * mss
+    c[SSTHRESH] = 1 << 20
+    c[RTO] = RTO_FIRST
+    h = ptr16(int(c) + 4 * HEADER + 2)
+    k = 0
+    while k < 3:
+        h[ETH_DST + k] = f[ETH_SRC + k]
+        h[ETH_SRC + k] = s[MAC + k]
+        k = k + 1
+    h[ETH_TYPE] = TYPE_IP
+    h[IP_VERSION] = IP_VERSION_IHL_TOS
+    h[IP_FRAGMENT] = IP_DF
+    h[IP_TTL] = TTL | TCP << 8
+    h[IP_SRC] = ADDRESS_0
+    h[IP_SRC + 1] = ADDRESS_1
+    h[IP_DST] = f[IP_SRC]
+    h[IP_DST + 1] = f[IP_SRC + 1]
+    h[TCP_SRC] = PORT
+    h[TCP_DST] = f[TCP_SRC]
+    c[IP_PART] = fold(ip.fixed_sum(TCP) + f[IP_SRC] + f[IP_SRC + 1])
+    c[TCP_PART] = fold(ADDRESS_0 + ADDRESS_1 + f[IP_SRC] + f[IP_SRC + 1] + (TCP << 8) + PORT + f[TCP_SRC])
+
+
+# ---- a segment of a connection --------------------------------------------------------------------------------
+
+@inline
+def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int) -> int:
+    """RFC 9293 section 3.10.7.4, in its order: sequence, RST, SYN, ACK, text, FIN. n bytes of text lie at `data`."""
+    size = 0
+    gone = 0
+    s[CURRENT] = 0
+    seq = get32(f, TCP_SEQ)
+    ahead = i32(seq - c[RCV_NXT])
+    length = n + (flags & FIN)
+    space = window(c)
+    if flags & RST:
+        if ahead == 0:
+            count(s, counters.TCP_RESET_IN)
+            gone = 1
+        elif ahead > 0 and ahead < space:
+            size = challenge(s, c, f)
+        else:
+            count(s, counters.TCP_OUT_OF_WINDOW)
+    elif flags & SYN:
+        size = challenge(s, c, f)
+    elif not acceptable(ahead, length, space):
+        if ahead < 0:
+            count(s, counters.TCP_DUPLICATE)
+        else:
+            count(s, counters.TCP_OUT_OF_WINDOW)
+        size = acknowledge_now(s, c, f)
+    elif flags & ACK == 0:
+        count(s, counters.TCP_BAD_ACK)
+    else:
+        ack = get32(f, TCP_ACK)
+        if i32(ack - c[SND_MAX]) > 0 or i32(ack - c[SND_UNA]) + c[MAX_WND] < 0:
+            count(s, counters.TCP_BAD_ACK)
+            size = challenge(s, c, f)
+        else:
+            c[ACTIVE_AT] = s[NOW]
+            acknowledge(s, c, seq, ack, swap16(f[TCP_WINDOW]), length)
+            gone = after_ack(s, c)
+            if length and not gone:
+                text(s, c, ahead, n, data, flags & FIN)
+            if not gone:
+                s[CURRENT] = int(c)
+    if gone:
+        free(s, c)
+    return size
+
+
+@inline
+def window(c: ptr32) -> int:
+    """RCV.WND: the room for bytes that HTTP cannot take yet."""
+    return board.SLOT_RX - c[STORED]
+
+
+@inline
+def acceptable(ahead: int, length: int, space: int) -> int:
+    """The table of RFC 9293 section 3.10.7.4, first check; `ahead` = SEG.SEQ - RCV.NXT, `space` = RCV.WND."""
+    ok = 0
+    if ahead == 0:
+        ok = 1
+    elif length == 0:
+        ok = ahead > 0 and ahead < space
+    else:
+        ok = ahead < space and ahead + length > 0
+    return ok
+
+
+@inline
+def after_ack(s: ptr32, c: ptr32) -> int:
+    """Move on if our FIN is acknowledged. Returns 1 when that was the end of the connection."""
+    gone = 0
+    if i32(c[SND_UNA] - c[SND_END]) > 0:
+        if c[STATE] == FIN_WAIT_1:
+            c[STATE] = FIN_WAIT_2
+            wake_at(s, s[NOW] + FIN_WAIT_2_MS)
+        elif c[STATE] == CLOSING:
+            time_wait(s, c)
+        elif c[STATE] == LAST_ACK:
+            count(s, counters.TCP_CLOSED)
+            gone = 1
+    return gone
+
+
+@inline
+def time_wait(s: ptr32, c: ptr32):
+    c[STATE] = TIME_WAIT
+    count(s, counters.TCP_CLOSED)
+    wake_at(s, s[NOW] + TIME_WAIT_MS)
+
+
+@inline
+def text(s: ptr32, c: ptr32, ahead: int, n: int, data: int, fin: int):
+    """Segment text and FIN: in order they are taken, beyond a gap they make a duplicate ACK."""
+    c[FLAGS] = c[FLAGS] | ACK_NOW
+    if ahead > 0:
+        count(s, counters.TCP_OUT_OF_ORDER)
+    else:
+        n = n + ahead
+        if n > window(c):
+            n = window(c)
+            fin = 0
+        if n > 0:
+            c[RCV_NXT] = c[RCV_NXT] + n
+            if c[STATE] == ESTABLISHED and c[FLAGS] & SHUT == 0:
+                s[DATA] = data - ahead
+                s[DATA_BYTES] = n
+            else:
+                count(s, counters.TCP_AFTER_CLOSE)
+        if fin:
+            c[RCV_NXT] = c[RCV_NXT] + 1
+            if c[STATE] == ESTABLISHED:
+                c[STATE] = CLOSE_WAIT
+            elif c[STATE] == FIN_WAIT_1:
+                c[STATE] = CLOSING
+            elif c[STATE] == FIN_WAIT_2:
+                time_wait(s, c)

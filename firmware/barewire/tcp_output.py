@@ -1,0 +1,267 @@
+"""TCP, the way out: segments built from the slot's header template and the queued responses, and the timers.
+
+Nothing that was sent is kept: a retransmission is cut again from where the response lies (flash or a page).
+"""
+import micropython
+from . import board, config, counters, driver
+from .checksum import add, fold
+from .counters import count
+from .inline import inline
+from .slot import *
+from .state import *
+from .tcp import FIN_WAIT_2_MS, INITIAL_WINDOW, TIME_WAIT_MS, window
+from .tcp_ack import RTO_MAX, half_flight
+from .wire import *
+from .word import i32
+
+RETRIES_MAX = 9             # time-outs in a row until a silent peer is given up (RFC 9293 section 3.8.3: R2)
+IDLE_MS = 60000             # an open connection without a word is closed after this long
+
+
+@inline
+def output(n: ptr32, s: ptr32, c: ptr32):
+    """Send what the windows allow: a wanted retransmission, data, FIN, and an ACK if one is owed and nothing carried it."""
+    restart(s, c)
+    go = 1
+    while go:
+        again = c[FLAGS] & RESEND
+        seq = c[SND_UNA] if again else c[SND_NXT]
+        left = i32(c[SND_END] - seq)
+        size = 0
+        if left > 0:
+            size = sendable(c, seq, left, again)
+        flags = ACK
+        if c[FLAGS] & SHUT and left >= 0 and size == left:
+            flags = FIN | ACK
+        if size == 0 and flags == ACK and c[FLAGS] & ACK_NOW == 0:
+            go = 0
+            if left > 0:
+                blocked(s, c)
+        else:
+            room = driver.room(n)
+            if room == 0:
+                count(s, counters.TX_NO_ROOM)
+                work(s, c)
+                go = 0
+            else:
+                emit(n, s, c, room, seq, size, flags)
+                if size or flags != ACK:
+                    sent(s, c, seq, size + (flags & FIN))
+                c[FLAGS] = c[FLAGS] & ~(ACK_NOW | RESEND)
+
+
+@inline
+def restart(s: ptr32, c: ptr32):
+    """RFC 5681 section 4.1: after an idle time of more than RTO start again from the initial window."""
+    if c[SND_MAX] == c[SND_UNA] and i32(s[NOW] - c[SENT_AT]) > c[RTO]:
+        if c[CWND] > c[MSS] * INITIAL_WINDOW:
+            c[CWND] = c[MSS] * INITIAL_WINDOW
+
+
+@inline
+def locate(c: ptr32, seq: int) -> int:
+    """Address of the queued response (four words) that holds sequence number seq, which is queued."""
+    r = ptr32(int(c) + 4 * QUEUE)
+    while i32(seq - r[3]) >= 0:
+        r = ptr32(int(r) + 16)
+    return int(r)
+
+
+@inline
+def offset(c: ptr32, r: int, seq: int) -> int:
+    """How far seq lies in the response at r, which starts where the one in front of it ends."""
+    start = c[QUEUE_SEQ]
+    if r != int(c) + 4 * QUEUE:
+        before = ptr32(r - 16)
+        start = before[3]
+    return i32(seq - start)
+
+
+@inline
+def chunk(c: ptr32, off: int):
+    """Let c[CHUNK], c[CHUNK_AT] be the number and the start of the chunk with byte `off` of a response.
+
+    It walks from where it was: one step at the most while a response is sent in order.
+    """
+    while off < c[CHUNK_AT]:
+        c[CHUNK_AT] = c[CHUNK_AT] - CHUNK_BYTES
+        c[CHUNK] = c[CHUNK] - 1
+    while off >= c[CHUNK_AT] + CHUNK_BYTES:
+        c[CHUNK_AT] = c[CHUNK_AT] + CHUNK_BYTES
+        c[CHUNK] = c[CHUNK] + 1
+
+
+@inline
+def sendable(c: ptr32, seq: int, left: int, again: int) -> int:
+    """How many of the `left` bytes from seq on make the next segment: 0 when a window does not allow one.
+
+    A segment ends with its chunk and its response. Silly windows are avoided (RFC 1122 section 4.2.3.4): a piece
+    that the window cut short goes out only when it is half of the largest window seen, or nothing is in flight.
+    """
+    size = c[MSS]
+    if again:
+        if c[FLAGS] & PROBING:
+            size = 1
+    else:
+        flight = i32(seq - c[SND_UNA])
+        space = c[CWND] if c[CWND] < c[SND_WND] else c[SND_WND]
+        space = space - flight
+        if space < size and space < left:
+            size = space if space > 0 and (flight == 0 or space << 1 >= c[MAX_WND]) else 0
+    if size > 0:
+        r = locate(c, seq)
+        off = offset(c, r, seq)
+        chunk(c, off)
+        response = ptr32(r)
+        end = i32(response[3] - seq)
+        if size > end:
+            size = end
+        end = c[CHUNK_AT] + CHUNK_BYTES - off
+        if size > end:
+            size = end
+    return size
+
+
+@inline
+def emit(n: ptr32, s: ptr32, c: ptr32, room: int, seq: int, size: int, flags: int):
+    """Fill the header at `room` from the slot's template and send it with `size` bytes of the response from seq on."""
+    f = ptr16(room)
+    f[0] = c[HEADER] >> 16 & 0xFFFF
+    to = ptr32(room + 2)
+    k = 0
+    while k < 13:
+        to[k] = c[HEADER + 1 + k]
+        k = k + 1
+    payload = 0
+    total = c[TCP_PART]
+    if size:
+        r = locate(c, seq)
+        off = offset(c, r, seq)
+        response = ptr32(r)
+        payload = (response[0] if off < CHUNK_BYTES else response[1]) + off
+        if response[2] and off == c[CHUNK_AT] and (size == CHUNK_BYTES or i32(seq + size - response[3]) == 0):
+            sums = ptr16(response[2])
+            k = c[CHUNK] + 1
+            if k == 1 and response[0] != response[1]:
+                k = 0
+            total = total + sums[k]
+        else:
+            total = total + fold(add(payload, size))
+        if i32(seq + size - c[SND_END]) == 0:
+            flags = flags | PSH
+    length = swap16(size + 40)
+    f[IP_LENGTH] = length
+    f[IP_SUM] = fold(c[IP_PART] + length) ^ 0xFFFF
+    put32(f, TCP_SEQ, seq)
+    put32(f, TCP_ACK, c[RCV_NXT])
+    f[TCP_OFFSET] = 0x50 | flags << 8
+    f[TCP_WINDOW] = swap16(window(c))
+    total = total + sum32(seq) + sum32(c[RCV_NXT]) + (0x50 | flags << 8) + f[TCP_WINDOW] + swap16(size + 20)
+    f[TCP_SUM] = fold(total) ^ 0xFFFF
+    count(s, counters.TX_FRAMES)
+    driver.send(n, TCP_DATA_BYTE, payload, size)
+
+
+@inline
+def sent(s: ptr32, c: ptr32, seq: int, length: int):
+    """Account for `length` of sequence space sent from seq on; FIN moves the state, the timer starts (RFC 6298 5.1)."""
+    end = seq + length
+    if i32(seq - c[SND_MAX]) < 0:
+        count(s, counters.TCP_RETRANSMIT)
+    elif c[FLAGS] & TIMING == 0:
+        c[FLAGS] = c[FLAGS] | TIMING
+        c[RTT_SEQ] = end
+        c[RTT_AT] = s[NOW]
+    if i32(end - c[SND_NXT]) > 0:
+        c[SND_NXT] = end
+    if i32(end - c[SND_MAX]) > 0:
+        c[SND_MAX] = end
+    if i32(end - c[SND_END]) > 0:
+        if c[STATE] == ESTABLISHED:
+            c[STATE] = FIN_WAIT_1
+        elif c[STATE] == CLOSE_WAIT:
+            c[STATE] = LAST_ACK
+    c[SENT_AT] = s[NOW]
+    if c[FLAGS] & RTX_ON == 0:
+        c[FLAGS] = c[FLAGS] | RTX_ON
+        c[RTX_AT] = s[NOW] + c[RTO]
+        wake_at(s, c[RTX_AT])
+
+
+@inline
+def blocked(s: ptr32, c: ptr32):
+    """Data waits and no timer runs: the peer's window is closed, so probe it (RFC 9293 section 3.8.6.1)."""
+    if c[FLAGS] & RTX_ON == 0:
+        c[FLAGS] = c[FLAGS] | RTX_ON | PROBING
+        c[RTX_AT] = s[NOW] + c[RTO]
+        wake_at(s, c[RTX_AT])
+
+
+# ---- timers ---------------------------------------------------------------------------------------------------
+
+@inline
+def timers(s: ptr32):
+    """Run the timers of all slots that are due; whoever then has something to send is in the list of work."""
+    at = s[SLOTS]
+    k = board.TCP_SLOTS
+    while k:
+        c = ptr32(at)
+        if c[STATE] != CLOSED:
+            gone = 0
+            if c[FLAGS] & RTX_ON:
+                if i32(s[NOW] - c[RTX_AT]) >= 0:
+                    gone = timeout(s, c)
+                wake_at(s, c[RTX_AT])
+            if not gone:
+                gone = lifetime(s, c)
+            if gone:
+                free(s, c)
+        at = at + SLOT_BYTES
+        k = k - 1
+
+
+@inline
+def timeout(s: ptr32, c: ptr32) -> int:
+    """The retransmission timer expired (RFC 6298 section 5.4 to 5.7). Returns 1 when the peer is given up."""
+    gone = 0
+    c[RETRIES] = c[RETRIES] + 1
+    if c[RETRIES] > RETRIES_MAX:
+        count(s, counters.TCP_TIMEOUT)
+        gone = 1
+    else:
+        if c[FLAGS] & PROBING:
+            count(s, counters.TCP_PROBE)
+            c[FLAGS] = c[FLAGS] | RESEND
+        else:
+            count(s, counters.TCP_RTO)
+            if c[RETRIES] == 1:
+                c[SSTHRESH] = half_flight(c)
+            c[CWND] = c[MSS]
+            c[SND_NXT] = c[SND_UNA]
+            c[RECOVER] = c[SND_MAX]
+            c[FLAGS] = (c[FLAGS] | RESEND) & ~(TIMING | RECOVERING)
+        c[RTO] = c[RTO] << 1 if c[RTO] << 1 < RTO_MAX else RTO_MAX
+        c[RTX_AT] = s[NOW] + c[RTO]
+        work(s, c)
+    return gone
+
+
+@inline
+def lifetime(s: ptr32, c: ptr32) -> int:
+    """No state lasts for ever: close what is idle, end what waits. Returns 1 when the slot is to be freed."""
+    gone = 0
+    limit = IDLE_MS
+    if c[STATE] == FIN_WAIT_2:
+        limit = FIN_WAIT_2_MS
+    elif c[STATE] == TIME_WAIT:
+        limit = TIME_WAIT_MS
+    if i32(s[NOW] - c[ACTIVE_AT]) >= limit:
+        if c[STATE] == FIN_WAIT_2 or c[STATE] == TIME_WAIT:
+            gone = 1
+        elif c[FLAGS] & SHUT == 0:
+            count(s, counters.TCP_IDLE)
+            shut(c)
+            work(s, c)
+    else:
+        wake_at(s, c[ACTIVE_AT] + limit)
+    return gone

@@ -1,0 +1,36 @@
+"""The appliance: board -> card -> stack, and round and round."""
+import sys
+import time
+
+from barewire import board, config, driver
+from barewire.stack import Stack
+
+if config.HTTP:
+    from app import routes      # noqa: F401  registers what is answered by functions
+if config.SENSOR and not config.READING_INLINE:
+    from app import readings
+
+
+def address(n):
+    return ".".join([str(n >> shift & 255) for shift in (24, 16, 8, 0)])
+
+
+def main():
+    try:
+        n = driver.open(board.nic_where())
+        source = None
+        if config.SENSOR and not config.READING_INLINE:
+            source = getattr(readings, config.SENSOR_SOURCE)
+        stack = Stack(n, board.entropy(), source)
+    except MemoryError:
+        sys.exit("barewire: too little memory for board %s" % config.BOARD)
+    except OSError as error:
+        sys.exit("barewire: %s" % error)
+    print("barewire: %s ready at %s" % (config.NAME, address(config.ADDRESS)))
+    while True:
+        wait = stack.poll(time.ticks_ms())
+        if wait:
+            board.idle(n, wait)
+
+
+main()
