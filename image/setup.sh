@@ -1,0 +1,60 @@
+#!/bin/sh
+# Sees to it that this machine has what barewire needs: `image/setup.sh run` for an image and QEMU, `test` for the tests
+# as well. Installs missing packages with apt-get, and Python tools into build/venv. Does nothing, fast, once done.
+# POSIX sh: on a fresh machine there is no Python yet.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+
+refuse() {
+    echo "barewire: $*" >&2
+    exit 2
+}
+
+missing=
+need() { # need COMMAND PACKAGE...: the packages are missing where the command is
+    command -v "$1" >/dev/null 2>&1 && return
+    shift
+    missing="$missing $*"
+}
+
+need python3 python3 python3-venv
+need gcc gcc libc6-dev
+need ld binutils
+need qemu-system-x86_64 qemu-system-x86
+if [ ! -e /usr/include/stdio.h ]; then
+    missing="$missing libc6-dev"
+fi
+if [ "${1:-run}" = test ]; then
+    need curl curl
+    need ip iproute2
+    if [ ! -x build/venv/bin/python ] && command -v python3 >/dev/null && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+        missing="$missing python3-venv"
+    fi
+fi
+
+if [ -n "$missing" ]; then
+    install="apt-get install -y --no-install-recommends$missing ca-certificates"
+    command -v apt-get >/dev/null || refuse "missing:$missing (Debian's names), and there is no apt-get here: install them"
+    root=
+    if [ "$(id -u)" != 0 ]; then
+        root=sudo
+        { command -v sudo && { sudo -n true || [ -t 0 ]; }; } >/dev/null 2>&1 ||
+            refuse "missing packages, and no right to install them; as root say: apt-get update && $install"
+    fi
+    echo "barewire: installing$missing" >&2
+    mkdir -p build
+    $root env DEBIAN_FRONTEND=noninteractive apt-get -q update >build/apt.log 2>&1
+    $root env DEBIAN_FRONTEND=noninteractive $install >>build/apt.log 2>&1 ||
+        refuse "apt-get failed, its words are in build/apt.log; what it was to do: $install"
+fi
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || refuse "$(python3 --version) is too old: barewire needs Python 3.11 or later as python3"
+
+[ "${1:-run}" = test ] || exit 0
+cmp -s image/requirements.txt build/venv/requirements.txt && build/venv/bin/python -c '' 2>/dev/null && exit 0
+echo "barewire: installing Python tools into build/venv" >&2
+mkdir -p build
+rm -rf build/venv
+python3 -m venv build/venv >build/venv.log 2>&1 || refuse "python3 -m venv failed, its words are in build/venv.log"
+build/venv/bin/python -m pip install --disable-pip-version-check -q -r image/requirements.txt >>build/venv.log 2>&1 ||
+    refuse "pip could not install image/requirements.txt, its words are in build/venv.log"
+cp image/requirements.txt build/venv/requirements.txt
