@@ -1,0 +1,115 @@
+"""One connection's HTTP without TCP below it: bytes in, in pieces of any size; the answers that were queued, out."""
+from array import array
+from dataclasses import dataclass
+
+from hostsim import loader
+from image import assets as compiler
+
+CONFIG = {"NAME": 'green "house" <1>', "ADDRESS": 0x0A00020F, "PREFIX": 24, "GATEWAY": 0x0A000202, "MAC": b"",
+          "SENSOR": True, "SENSOR_SOURCE": "counter", "SENSOR_PERIOD_MS": 1000, "COLLECTOR": 0x0A000202,
+          "COLLECTOR_PORT": 9000, "QUERY_PORT": 5005, "HTTP": True, "HTTP_PORT": 80, "UDP_ECHO_PORT": 7,
+          "READING_INLINE": True, "DEVICE_ID": 0x9E3779B9}
+SEGMENT = 1460
+
+
+@dataclass(frozen=True)
+class Response:
+    status: int
+    headers: dict
+    body: bytes
+    raw: bytes
+
+    @property
+    def closes(self):
+        return self.headers["connection"] == "close"
+
+
+def response(raw):
+    """Read an answer strictly: CR LF line ends, no blank before a colon."""
+    head, mark, body = raw.partition(b"\r\n\r\n")
+    assert mark and b"\n" not in head.replace(b"\r\n", b"") and b"\r" not in head.replace(b"\r\n", b"")
+    first, *lines = head.decode("ascii").split("\r\n")
+    version, status, reason = first.split(" ", 2)
+    assert version == "HTTP/1.1" and reason
+    headers = {}
+    for line in lines:
+        name, value = line.split(":", 1)
+        assert name == name.strip() and name.lower() not in headers
+        headers[name.lower()] = value.strip()
+    return Response(int(status), headers, body, raw)
+
+
+class Server:
+    """The firmware's HTTP with a given site; `connect` begins a connection."""
+
+    def __init__(self, root, routes=None, word=64):
+        self.assets = compiler.compile_assets(root, compiler.routes_of() if routes is None else routes)
+        self.fw = loader.load(CONFIG, board="unix", word=word, assets=self.assets, checked=True)
+        fw = self.fw
+        fw.load("app.routes")
+        self.t = fw.http.tables(self.assets)
+        self.s = array("I", bytes(4 * fw.state.WORDS))
+        fw.status.attach(self.s, fw.driver.open(fw.board.nic_where()))
+        self.pool = bytearray(fw.board.PAGES * fw.board.PAGE_BYTES)
+        self.s[fw.state.PAGE_AT] = fw.memory.addressof(self.pool)
+        self.frame = bytearray(1 << 18)             # what arrives lies 2 behind its start, as in a frame
+        self.pointer = fw.builtins["ptr32"]
+
+    def counter(self, name):
+        return self.s[getattr(self.fw.counters, name.upper())]
+
+    def connect(self):
+        return Connection(self)
+
+    def talk(self, data, cuts=()):
+        """The answers to `data`, received in pieces that end at `cuts`."""
+        connection = self.connect()
+        ends = [*cuts, len(data)]
+        for start, end in zip([0, *ends], ends):
+            connection.receive(data[start:end])
+        return connection.answers
+
+
+class Connection:
+    """A slot, driven as the stack does: feed while bytes are there, answer what is ready."""
+
+    def __init__(self, server):
+        self.server = server
+        self.slot = array("I", bytes(4 * server.fw.slot.SLOT_WORDS))
+        self.answers = []
+        self.shut = False
+        server.fw.http.open(server.pointer(self.slot))
+
+    def receive(self, data):
+        fw, pointer = self.server.fw, self.server.pointer
+        s, c, t = pointer(self.server.s), pointer(self.slot), pointer(self.server.t)
+        at = 0
+        while at < len(data):
+            self.server.frame[2:2 + len(data) - at] = data[at:]
+            taken = fw.http.feed(s, c, t, fw.memory.addressof(self.server.frame) + 2, len(data) - at)
+            assert 0 <= taken <= len(data) - at
+            ready = self.slot[fw.http.READY]
+            assert taken == len(data) - at or ready
+            at += taken
+            if ready:
+                if fw.http.answer(s, c, t):
+                    fw.page.respond(self.server.s, fw.memory.addressof(self.slot), self.server.t)
+                self.collect()
+
+    def collect(self):
+        """Take the one answer that must have been queued, and check its sums."""
+        slot, memory = self.server.fw.slot, self.server.fw.memory
+        assert self.slot[slot.QUEUED] == 1 and not self.shut
+        first, main, sums, length = self.slot[slot.QUEUE:slot.QUEUE + 4]
+        parts = [memory.read(first, min(length, SEGMENT))]
+        parts += [memory.read(main + at, min(length - at, SEGMENT)) for at in range(SEGMENT, length, SEGMENT)]
+        if sums:
+            told = list(memory.view(sums, 2 * (len(parts) + 1)).cast("H"))
+            wanted = [compiler.partial_sum(part) for part in parts]
+            assert (told[0] if first != main else told[1]) == wanted[0] and told[2:] == wanted[1:]
+        self.answers.append(response(b"".join(parts)))
+        self.shut = bool(self.slot[slot.FLAGS] & slot.SHUT)
+        assert self.shut == self.answers[-1].closes
+        fw = self.server.fw
+        fw.slot.unqueue(self.server.pointer(self.server.s), self.server.pointer(self.slot))
+        self.slot[slot.SND_END] = 0
