@@ -60,9 +60,13 @@ class Appliance:
     # ---- turn by turn --------------------------------------------------------------------------------------------
     def boot(self):
         """What main.py does before its loop."""
-        board = self.fw.board
-        self.n = self.fw.driver.open(board.nic_where())
-        self.stack = self.fw.stack.Stack(self.n, board.entropy())
+        fw = self.fw
+        self.n = fw.driver.open(fw.board.nic_where())
+        config = fw.config
+        if config.HTTP:
+            fw.load("app.routes")
+        source = config.reading if config.SENSOR and not config.READING_INLINE else None
+        self.stack = fw.stack.Stack(self.n, fw.board.entropy(), source)
         return self
 
     def step(self):

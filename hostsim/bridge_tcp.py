@@ -140,7 +140,7 @@ class Connection:
                 self.fin_seen = True
                 self.rcv_nxt += 1
             self.rcv_nxt &= 0xFFFFFFFF
-        self.write()
+        self._give()
         if not self.over:
             self._segment(self.snd_max, ACK)
 
@@ -166,8 +166,17 @@ class Connection:
         self.finish()
 
     def write(self):
-        """Give the host what came; its socket's pace opens and closes the window."""
+        """The host's socket takes bytes again: its pace opens and closes the window."""
         shut = len(self.inbound) > WINDOW - 2 * 1460
+        self._give()
+        if self.over:
+            return
+        if shut:
+            self._segment(self.snd_max, ACK)
+        self.finish()
+
+    def _give(self):
+        """Give the host what came, and the end after it."""
         try:
             while self.inbound:
                 del self.inbound[:self.sock.send(self.inbound)]
@@ -176,15 +185,12 @@ class Connection:
         except OSError:
             self.abort()
             return
-        if shut and self.open:
-            self._segment(self.snd_max, ACK)
         if self.fin_seen and not self.inbound and not self.fin_told:
             self.fin_told = True
             try:
                 self.sock.shutdown(socket.SHUT_WR)
             except OSError:
                 pass
-        self.finish()
 
     def finish(self):
         """Both sides have closed and everything is delivered."""
