@@ -3,7 +3,7 @@
 #   make run    [BOARD=microvm] [CONFIG=appliance.toml] [HTTP=8080] [QUERY=port] [ACCEL=kvm]   boots it, prints the URL
 #   make test   [ARGS="-k name"]                       every test that this machine can run
 #   make image  [BOARD=] [CONFIG=] [BUILD=build]       BUILD/BOARD/appliance.elf, with a size report
-#   make sim    [CONFIG=]                              the same appliance under CPython
+#   make sim    [CONFIG=] [HTTP=8080]                         the same appliance under CPython
 #   make bench                                         tables of measurements
 #   make flash  BOARD= [PORT=]                         onto a real board
 #
@@ -41,7 +41,7 @@ test: setup-test
 	@$(VENV) -m pytest tests -q -ra $(ARGS)
 
 sim: setup
-	@python3 -m hostsim --config $(CONFIG) $(ARGS)
+	@python3 -m hostsim --config $(CONFIG) --link bridge:$(HTTP) --show $(ARGS)
 
 bench: setup-test
 	@python3 image/micropython.py unix >/dev/null

@@ -25,7 +25,7 @@ from image import settings  # noqa: E402
 from image.settings import Refused  # noqa: E402
 
 READY = r"^barewire: .*\bready\b"       # the line that main.py prints when the appliance serves
-STOPPED = "barewire: stopped: "         # begins the line that says why it does not
+SAID = "barewire: "                     # begins the line that says why it does not
 PR_SET_PDEATHSIG = 1                    # prctl(2)
 LIBC = ctypes.CDLL(None)
 
@@ -194,7 +194,7 @@ def run() -> int:
         except KeyboardInterrupt:
             return 0
         if not any(re.search(READY, line) for line in machine.lines):
-            if machine.lines and machine.lines[-1].startswith(STOPPED):
+            if machine.lines and machine.lines[-1].startswith(SAID):
                 return 2        # the appliance has said why
             machine.wait_ready(0)
         return code

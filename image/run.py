@@ -60,7 +60,7 @@ def collector(config) -> list[str]:
     """The command that shows the datagrams which reach this host; none where they go elsewhere."""
     if not config.collector or IPv4Address(config.collector) != host_address(config):
         return []
-    return [sys.executable, "-m", "hostsim", "collect", "--listen", f"127.0.0.1:{config.collector_port}"]
+    return [sys.executable, "-m", "hostsim", "collect", "--address", "127.0.0.1", "--port", str(config.collector_port)]
 
 
 def served(config, http: int, query: int) -> list[str]:

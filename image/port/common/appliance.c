@@ -41,14 +41,18 @@ static void run_main(void) {
 // OSError with a text and MemoryError are how the firmware says what the machine lacks: one line is all there is to know.
 // Anything else is a mistake in a program, and its author wants the traceback first.
 static _Noreturn void report(mp_obj_t exception) {
-    mp_obj_type_t *type = (mp_obj_type_t *)mp_obj_get_type(exception);
-    if (mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(type), MP_OBJ_FROM_PTR(&mp_type_SystemExit))) {
-        machine_halt(0);
+    const mp_obj_type_t *type = mp_obj_get_type(exception);
+    mp_obj_t said = mp_obj_exception_get_value(exception);
+    if (type == &mp_type_SystemExit) { // sys.exit(text), sys.exit(code): as in CPython
+        if (mp_obj_is_str(said)) {
+            mp_printf(&mp_plat_print, "%s\n", mp_obj_str_get_str(said));
+            machine_halt(1);
+        }
+        machine_halt(mp_obj_is_small_int(said) ? MP_OBJ_SMALL_INT_VALUE(said) : 0);
     }
     if (type == &mp_type_MemoryError) {
         appliance_stop("out of memory: give the machine more");
     }
-    mp_obj_t said = mp_obj_exception_get_value(exception);
     if (type == &mp_type_OSError && mp_obj_is_str(said)) {
         appliance_stop("%s", mp_obj_str_get_str(said));
     }
@@ -78,7 +82,7 @@ void gc_collect(void) {
 }
 
 void nlr_jump_fail(void *exception) {
-    appliance_stop("exception with nothing to catch it at %p", exception);
+    appliance_stop("exception with nothing to catch it at 0x%p", exception);
 }
 
 // There is no file system and no compiler: only frozen modules can be found.

@@ -57,7 +57,7 @@ static HANDLER void on_spurious(struct frame *frame) {
 _Noreturn void exception(const uint64_t *frame) {
     uint64_t address;
     __asm__ volatile ("mov %%cr2, %0" : "=r" (address));
-    appliance_stop("processor exception %u (error %x) at %p, address %p",
+    appliance_stop("processor exception %u (error %x) at 0x%p, address 0x%p",
         (unsigned)frame[0], (unsigned)frame[1], (void *)frame[2], (void *)address);
 }
 
