@@ -56,7 +56,7 @@ def command(*arguments, output: Path | None = None) -> None:
         done = subprocess.run([str(a) for a in arguments], stdout=out, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         sys.stderr.write(done.stderr)
-        raise Refused(f"{Path(str(arguments[0])).name} failed on {arguments[-1]}: see the lines above")
+        raise Refused(f"{Path(str(arguments[0])).name} failed: see the lines above")
 
 
 def specialise(board: str, config: Path, gen: Path) -> None:
@@ -74,6 +74,7 @@ def library(board: str, build: dict, tree: Path) -> Path:
     stamp, made = folder / "made-from", fingerprint(port, port.parent / "common", also=f"{tree}")
     if not stamp.is_file() or stamp.read_text() != made:
         print(f"barewire: compiling MicroPython for {board}", file=sys.stderr)
+        shutil.rmtree(folder, ignore_errors=True)   # MicroPython's rules keep names of modules that are gone
         micropython.make(port, folder, f"TOP={tree}", f"CROSS_COMPILE={build['cross']}")
         stamp.write_text(made)
     return folder
@@ -96,44 +97,34 @@ def cross_compile(gen: Path, out: Path, build: dict) -> list[Path]:
         return list(pool.map(one, sources))
 
 
-def link(gen: Path, out: Path, build: dict, tree: Path, port: Path) -> Path:
-    """The image with its symbols: `gen` frozen, compiled and linked with the port."""
-    mpys = cross_compile(gen, out / "mpy", build)
+def freeze(mpys: list[Path], name: Path, build: dict, tree: Path, port: Path) -> int:
+    """Compiles the modules into the object file <name>.o; returns its bytes."""
     command(sys.executable, tree / "tools" / "mpy-tool.py", "-f", "-q", port / "genhdr" / "qstrdefs.preprocessed.h",
-            f"-mlongint-impl={build['longint']}", *mpys, output=out / "frozen.c")
+            f"-mlongint-impl={build['longint']}", *mpys, output=name.with_suffix(".c"))
     headers = [ROOT / "image" / "port" / build["port"], ROOT / "image" / "port" / "common", port, tree]
-    gcc = build["cross"] + "gcc"
-    command(gcc, "-std=gnu11", "-Os", "-fdata-sections", *build["compile"], *(f"-I{h}" for h in headers),
-            "-o", out / "frozen.o", "-c", out / "frozen.c")
-    symbols = out / "appliance.symbols.elf"
-    command(gcc, "-nostdlib", *build["link"], "-Wl,--gc-sections", f"-Wl,-T,{settings.BOARDS / build['linker_script']}",
-            "-o", symbols, out / "frozen.o", port / "libport.a", "-lgcc")
-    return symbols
+    command(build["cross"] + "gcc", "-std=gnu11", "-Os", "-fdata-sections", *build["compile"], *(f"-I{h}" for h in headers),
+            "-o", name.with_suffix(".o"), "-c", name.with_suffix(".c"))
+    sized = subprocess.run([build["cross"] + "size", name.with_suffix(".o")], capture_output=True, text=True, check=True)
+    return sum(map(int, sized.stdout.splitlines()[1].split()[:2]))
 
 
-def frozen_bytes(out: Path, nm: str) -> tuple[int, int]:
-    """Bytes that the firmware's Python and the web assets take in the image."""
-    listed = subprocess.run([nm, "-S", out / "appliance.symbols.elf"], capture_output=True, text=True, check=True).stdout
-    taken = {parts[3]: int(parts[1], 16) for parts in map(str.split, listed.splitlines()) if len(parts) == 4}
-    own = subprocess.run([nm, "--defined-only", out / "frozen.o"], capture_output=True, text=True, check=True).stdout
-    firmware = assets = 0
-    for name in {line.split()[-1] for line in own.splitlines()} & taken.keys():
-        if "_assets_" in name or name.endswith("_assets"):
-            assets += taken[name]
-        else:
-            firmware += taken[name]
-    return firmware, assets
+def link(out: Path, build: dict, port: Path) -> Path:
+    """The image: frozen.o with the port, stripped; appliance.symbols.elf keeps the symbols."""
+    symbols, stripped = out / "appliance.symbols.elf", out / "appliance.stripped.elf"
+    command(build["cross"] + "gcc", "-nostdlib", *build["link"], "-Wl,--gc-sections",
+            f"-Wl,-T,{settings.BOARDS / build['linker_script']}", "-o", symbols, out / "frozen.o", port / "libport.a", "-lgcc")
+    command(build["cross"] + "strip", "-o", stripped, symbols)
+    return stripped
 
 
-def report(elf: Path, out: Path, build: dict) -> str:
+def report(elf: Path, out: Path, firmware: int, frozen: int, build: dict) -> str:
     """One line: the image's size and what takes it. Refuses an image that its board cannot hold."""
-    size = elf.stat().st_size
-    firmware, assets = frozen_bytes(out, build["cross"] + "nm")
+    size, assets = elf.stat().st_size, frozen - firmware
     if size > build["image_limit"]:
         raise Refused(f"the image takes {size} bytes, {build['image_limit']} is the most this board holds: "
                       f"{assets} of them are the files under [http] root, make those smaller")
     code, limit = size - assets, build["size_limit"]
-    return (f"{elf}: {size} bytes = MicroPython and port {code - firmware} + firmware {firmware} + assets {assets}; "
+    return (f"{out / 'appliance.elf'}: {size} bytes = MicroPython and port {size - frozen} + firmware {firmware} + assets {assets}; "
             f"{code} without assets, {100 * code // limit} % of {limit}")
 
 
@@ -154,10 +145,11 @@ def build_image(board: str, config: Path, folder: Path, gen: Path | None = None)
             gen = out / "gen"
             specialise(board, config, gen)
         tree = micropython.source()
-        symbols = link(gen, out, build, tree, library(board, build, tree))
-        stripped = out / "appliance.stripped.elf"
-        command(build["cross"] + "strip", "-o", stripped, symbols)
-        line = report(stripped, out, build).replace(str(stripped), str(elf))
+        port, mpys = library(board, build, tree), cross_compile(gen, out / "mpy", build)
+        frozen = freeze(mpys, out / "frozen", build, tree, port)
+        firmware = freeze([mpy for mpy in mpys if mpy.stem != "assets"], out / "firmware", build, tree, port)
+        stripped = link(out, build, port)
+        line = report(stripped, out, firmware, frozen, build)
         stripped.rename(elf)
         stamp.write_text(f"{made}\n{line}\n")
     print(line)

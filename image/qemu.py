@@ -95,12 +95,13 @@ class Qemu:
     def _read(self) -> None:
         """Collects the console until QEMU closes it."""
         while data := os.read(self.process.stdout.fileno(), 65536):
-            with self._changed:
-                *whole, self._partial = (self._partial + data.decode(errors="replace")).replace("\r", "").split("\n")
-                self.lines += whole
-                self._changed.notify_all()
+            *whole, partial = (self._partial + data.decode(errors="replace")).replace("\r", "").split("\n")
             for line in whole if self.echo else ():
                 self.echo(line)
+            with self._changed:
+                self._partial = partial
+                self.lines += whole
+                self._changed.notify_all()
         with self._changed:
             self._closed = True
             self._changed.notify_all()

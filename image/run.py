@@ -95,7 +95,7 @@ def serve(given, config) -> int:
             for line in served(config, given.http, query):
                 show(line)
             machine.wait()
-            raise Refused(f"the appliance stopped: {machine.lines[-1]}")
+            raise Refused("the appliance stopped by itself: its last line above says why")
     finally:
         if receiver:
             receiver.terminate()

@@ -167,7 +167,8 @@ def test_deep_recursion_is_an_exception_not_a_crash(boot):
 
 def test_allocation_under_heap_lock_fails_and_is_reported(boot):
     console, _ = boot("import micropython\nmicropython.heap_lock()\nx = bytearray(64)\n")
-    assert console == "barewire: stopped: out of memory: give the machine more\n"
+    assert 'File "main.py", line 3' in console
+    assert console.splitlines()[-1] == "barewire: stopped: uncaught MemoryError while the heap was locked"
 
 
 def test_a_wild_pointer_is_reported_with_its_address(boot):

@@ -40,7 +40,7 @@ static void run_main(void) {
 
 // OSError with a text and MemoryError are how the firmware says what the machine lacks: one line is all there is to know.
 // Anything else is a mistake in a program, and its author wants the traceback first.
-static _Noreturn void report(mp_obj_t exception) {
+static _Noreturn void report(mp_obj_t exception, bool locked) {
     const mp_obj_type_t *type = mp_obj_get_type(exception);
     mp_obj_t said = mp_obj_exception_get_value(exception);
     if (type == &mp_type_SystemExit) { // sys.exit(text), sys.exit(code): as in CPython
@@ -50,14 +50,14 @@ static _Noreturn void report(mp_obj_t exception) {
         }
         machine_halt(mp_obj_is_small_int(said) ? MP_OBJ_SMALL_INT_VALUE(said) : 0);
     }
-    if (type == &mp_type_MemoryError) {
+    if (type == &mp_type_MemoryError && !locked) {
         appliance_stop("out of memory: give the machine more");
     }
     if (type == &mp_type_OSError && mp_obj_is_str(said)) {
         appliance_stop("%s", mp_obj_str_get_str(said));
     }
     mp_obj_print_exception(&mp_plat_print, exception);
-    appliance_stop("uncaught %q", type->name);
+    appliance_stop("uncaught %q%s", type->name, locked ? " while the heap was locked" : "");
 }
 
 void appliance_run(char *lo, char *hi, char *stack_low) {
@@ -71,8 +71,9 @@ void appliance_run(char *lo, char *hi, char *stack_low) {
         nlr_pop();
         machine_halt(0);
     }
-    MP_STATE_THREAD(gc_lock_depth) = 0; // the exception may come out of a locked hot path
-    report(MP_OBJ_FROM_PTR(nlr.ret_val));
+    bool locked = MP_STATE_THREAD(gc_lock_depth) != 0; // the exception came out of a hot path
+    MP_STATE_THREAD(gc_lock_depth) = 0;
+    report(MP_OBJ_FROM_PTR(nlr.ret_val), locked);
 }
 
 void gc_collect(void) {

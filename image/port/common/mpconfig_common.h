@@ -16,6 +16,8 @@
 #define MICROPY_ENABLE_GC               (1)
 #define MICROPY_STACK_CHECK             (1)
 #define MICROPY_ENABLE_SOURCE_LINE      (1)
+#define MICROPY_ENABLE_EMERGENCY_EXCEPTION_BUF (1) // a traceback even where the heap is locked
+#define MICROPY_EMERGENCY_EXCEPTION_BUF_SIZE (256)
 #define MICROPY_ERROR_REPORTING         (MICROPY_ERROR_REPORTING_TERSE)
 #define MICROPY_ALLOC_PATH_MAX          (64)
 #define MICROPY_OPT_COMPUTED_GOTO       (1)
@@ -26,7 +28,6 @@
 #define MICROPY_PY_BUILTINS_STR_PARTITION (1)
 #define MICROPY_PY_BUILTINS_ROUND_INT   (1)
 #define MICROPY_PY_ALL_SPECIAL_METHODS  (1)
-#define MICROPY_PY_UCTYPES              (1)
 #define MICROPY_PY_TIME                 (1)
 
 // Parts of the level that a network appliance without files has no use for.

@@ -15,9 +15,9 @@ CFLAGS_BUILTIN = -fno-builtin -fno-tree-loop-distribute-patterns
 $(BUILD)/py/builtinimport.o: CFLAGS += -Wno-unused-variable
 
 SRC_C = appliance.c $(MACHINE_C) \
-	extmod/moductypes.c extmod/modtime.c \
+	moductypes.c extmod/modtime.c \
 	shared/libc/string0.c shared/runtime/gchelper_generic.c shared/runtime/stdout_helpers.c
-SRC_QSTR += $(MACHINE_C) appliance.c extmod/moductypes.c extmod/modtime.c
+SRC_QSTR += $(MACHINE_C) appliance.c moductypes.c extmod/modtime.c
 OBJ = $(PY_CORE_O) $(addprefix $(BUILD)/, $(SRC_C:.c=.o) $(MACHINE_S:.S=.o))
 vpath %.c $(COMMON)
 
