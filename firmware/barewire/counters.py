@@ -30,16 +30,15 @@ COUNTERS = (
     ("ip_not_ours", "dropped: other destination"),
     ("ip_fragment", "dropped: fragments"),
     ("ip_source", "dropped: impossible source address"),
+    ("ip_short", "dropped: shorter than the header inside"),
     ("ip_protocol", "dropped: not ICMP, UDP or TCP"),
     # ICMP (RFC 792)
     ("icmp_echo", "echo requests answered"),
     ("icmp_checksum", "dropped: checksum"),
-    ("icmp_malformed", "dropped: too short"),
     ("icmp_ignored", "messages that ask for nothing"),
     ("icmp_unreachable", "port unreachable sent"),
     ("icmp_limited", "port unreachable not sent: rate limit"),
     # UDP (RFC 768)
-    ("udp_malformed", "dropped: length"),
     ("udp_checksum", "dropped: checksum"),
     ("udp_echo", "echo datagrams answered"),
     ("udp_query", "sensor queries answered"),

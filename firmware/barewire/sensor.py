@@ -5,7 +5,7 @@ The datagram, all fields big-endian (hostsim/datagram.py reads it, the README dr
 Status: bit 0 the value is valid, bit 1 it answers a query, bit 2 it waited in the ring.
 While the collector's next hop is unknown the last 64 readings wait in a ring.
 """
-from . import config, counters, driver, ip
+from . import config, counters, driver
 from .checksum import fold
 from .counters import count
 from .inline import inline
@@ -70,20 +70,15 @@ def fill(f: ptr16, fixed: int, r: ptr32, status: int):
 
 
 @inline
-def query(s: ptr32, f: ptr16) -> int:
-    """Answer the datagram in f with the latest reading; returns the frame's length."""
-    ip.turn(s, f, UDP, 28 + BYTES)
-    port = f[UDP_SRC]
-    f[UDP_SRC] = f[UDP_DST]
-    f[UDP_DST] = port
+def answer(s: ptr32, f: ptr16):
+    """Make the query in f the latest reading; addresses and ports are exchanged by the caller."""
     f[UDP_LENGTH] = _UDP_LENGTH
     f[21] = MAGIC_0
     f[22] = MAGIC_1
     f[24] = LENGTH
     f[25] = ID_0
     f[26] = ID_1
-    fill(f, QUERY_SUM + f[IP_DST] + f[IP_DST + 1] + port, ptr32(int(s) + 4 * SENSOR_SEQ), QUERIED)
-    return FRAME_BYTES
+    fill(f, QUERY_SUM + f[IP_SRC] + f[IP_SRC + 1] + f[UDP_SRC], ptr32(int(s) + 4 * SENSOR_SEQ), QUERIED)
 
 
 @inline

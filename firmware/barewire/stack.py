@@ -9,6 +9,7 @@ import micropython
 from uctypes import addressof
 
 from . import arp, board, config, cookie, counters, driver, http, icmp, ip, page, sensor, slot, status, tcp, udp
+from .checksum import add
 from .counters import count
 from .inline import inline
 from .state import *
@@ -124,7 +125,10 @@ def turn(n: ptr32, s: ptr32, t: ptr32, tick: int) -> int:
         held = 0
         s[CURRENT] = 0
         s[DATA_BYTES] = 0
-        if s[WORK] and driver.room(n):
+        room = 0
+        if s[WORK]:
+            room = driver.room(n)
+        if room:
             s[CURRENT] = slot.next_work(s)
         else:
             length = driver.rx(n)
@@ -146,8 +150,9 @@ def turn(n: ptr32, s: ptr32, t: ptr32, tick: int) -> int:
             else:
                 driver.release(n)
     if config.SENSOR:
-        if event == 0 and sensor.run(n, s):
-            event = READ
+        if event == 0:
+            if sensor.run(n, s):
+                event = READ
     driver.flush(n)
     if event == 0:
         if due(s, TIMER_AT):
@@ -197,17 +202,35 @@ def receive(s: ptr32, f: ptr16, length: int) -> int:
 
 @inline
 def deliver(s: ptr32, f: ptr16, size: int) -> int:
-    """Give an IP datagram of `size` bytes to its protocol; returns the length of the answer in place."""
+    """Give an IP datagram of `size` bytes to its protocol; returns the length of the frame that answers it in place.
+
+    The sum over its payload and the exchange of its addresses stand here once for all protocols.
+    """
     protocol = ptr8(f)[IP_PROTOCOL_BYTE]
     answer = 0
-    if protocol == TCP:
-        answer = tcp.input(s, f, size)
+    n = size - 20
+    if protocol == UDP:
+        n = udp.length(f, size)
+    total = 0
+    if protocol != UDP or f[UDP_DST] != udp.ECHO_PORT:
+        total = add(int(f) + 34, n)
+    if n < 8:
+        count(s, counters.IP_SHORT)
+    elif protocol == TCP:
+        answer = tcp.input(s, f, n, total)
     elif protocol == UDP:
-        answer = udp.input(s, f, size)
+        answer = udp.input(s, f, n, total)
+        if answer == udp.UNREACHABLE:
+            protocol = ICMP
+            answer = icmp.unreachable(s, f)
     elif protocol == ICMP:
-        answer = icmp.input(s, f, size)
+        if icmp.input(s, f, total):
+            answer = size
     else:
         count(s, counters.IP_PROTOCOL)
+    if answer:
+        ip.turn(s, f, protocol, answer)
+        answer = answer + ETH_BYTES
     return answer
 
 

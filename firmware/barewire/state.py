@@ -21,6 +21,8 @@ def _words(n=1):
 TICK, NOW, UPTIME_HIGH, TIMER_AT = _words(), _words(), _words(), _words()
 # The frame in work: the slot it belongs to (address, 0 none), its fresh data (address, bytes)
 CURRENT, DATA, DATA_BYTES = _words(), _words(), _words()
+# The segment without data that answers it: flags (0 none), and its fields
+REPLY, REPLY_SEQ, REPLY_ACK, REPLY_WINDOW = (_words() for _ in range(4))
 # Slots that have something to send: a list linked through the slots
 WORK = _words()
 # The slot whose request a route has to answer
@@ -79,6 +81,6 @@ def clock(s: ptr32, tick: int):
     step = (tick - s[TICK]) & 0x3FFFFFFF
     s[TICK] = tick & 0x3FFFFFFF
     now = s[NOW] + step
-    if now < s[NOW] or now > 0xFFFFFFFF:
+    if (s[NOW] >> 31 & 1) > (now >> 31 & 1):       # wrapped
         s[UPTIME_HIGH] = s[UPTIME_HIGH] + 1
     s[NOW] = now

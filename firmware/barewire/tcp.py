@@ -5,7 +5,7 @@ Answers without data are built in the received frame; what a slot has to send is
 RST, SYN and ACK are validated as RFC 5961 has it.
 """
 from . import board, config, cookie, counters, ip
-from .checksum import add, fold, pseudo
+from .checksum import fold, pseudo
 from .counters import count
 from .inline import inline
 from .slot import *
@@ -25,101 +25,96 @@ OPTION_MSS_0, OPTION_MSS_1 = le16(0x0204), le16(CHUNK_BYTES)
 
 
 @inline
-def input(s: ptr32, f: ptr16, size: int) -> int:
-    """Take a TCP segment in an IP datagram of `size` bytes. Returns the length of the answer built in its place.
+def input(s: ptr32, f: ptr16, n: int, total: int) -> int:
+    """Take a TCP segment of n bytes whose partial sum is `total`. Returns the size of the IP datagram in answer, or 0.
 
     The connection it belongs to is left in s[CURRENT], its fresh data in s[DATA] and s[DATA_BYTES].
     """
     b = ptr8(f)
-    answer = 0
     header = b[TCP_OFFSET_BYTE] >> 4 << 2
     flags = b[TCP_FLAGS_BYTE]
-    n = size - 20 - header
-    if size < 40 or header < 20 or n < 0 or f[TCP_SRC] == 0:
+    data = n - header
+    s[REPLY] = 0
+    if n < 20 or header < 20 or data < 0 or f[TCP_SRC] == 0:
         count(s, counters.TCP_MALFORMED)
-    elif fold(pseudo(f, TCP, size - 20) + add(int(f) + 34, size - 20)) != 0xFFFF:
+    elif fold(pseudo(f, TCP, n) + total) != 0xFFFF:
         count(s, counters.TCP_CHECKSUM)
-    elif not config.HTTP or f[TCP_DST] != PORT:
-        count(s, counters.TCP_CLOSED_PORT)
-        answer = refuse(s, f, flags, n)
     else:
-        at = find(s, f)
+        at = 0
+        if not config.HTTP or f[TCP_DST] != PORT:
+            count(s, counters.TCP_CLOSED_PORT)
+            refuse(s, f, flags, data)
+        else:
+            at = find(s, f)
+            if at:
+                at = reusable(s, ptr32(at), f, flags)
+            if at == 0:
+                at = listen(s, f, flags, data)
         if at:
-            at = reusable(s, ptr32(at), f, flags)
-        if at == 0:
-            answer = listen(s, f, flags, n)
-            at = s[CURRENT]
-        if at:
-            answer = segment(s, ptr32(at), f, flags, n, int(f) + 34 + header)
-    return answer
+            segment(s, ptr32(at), f, flags, data, int(f) + 34 + header)
+    size = 0
+    if s[REPLY]:
+        size = reply(f, s[REPLY], s[REPLY_SEQ], s[REPLY_ACK], s[REPLY_WINDOW])
+    return size
 
 
 @inline
-def reply(s: ptr32, f: ptr16, seq: int, ack: int, flags: int, window: int) -> int:
-    """Make frame f the answer with these fields and no data (SYN carries our MSS); returns the frame's length."""
-    options = 4 if flags & SYN else 0
-    ip.turn(s, f, TCP, 40 + options)
+def reply_with(s: ptr32, flags: int, seq: int, ack: int, wnd: int):
+    """Let the frame in work be answered by a segment without data."""
+    s[REPLY] = flags
+    s[REPLY_SEQ] = seq
+    s[REPLY_ACK] = ack
+    s[REPLY_WINDOW] = wnd
+
+
+@inline
+def reply(f: ptr16, flags: int, seq: int, ack: int, wnd: int) -> int:
+    """Write the segment into frame f, whose addresses the caller exchanges (SYN carries our MSS).
+
+    Returns the size of the IP datagram.
+    """
+    size = 40
+    total = ADDRESS_0 + ADDRESS_1 + f[IP_SRC] + f[IP_SRC + 1] + (TCP << 8) + f[TCP_SRC] + f[TCP_DST]
+    if flags & SYN:
+        size = 44
+        f[27] = OPTION_MSS_0
+        f[28] = OPTION_MSS_1
+        total = total + OPTION_MSS_0 + OPTION_MSS_1
     port = f[TCP_SRC]
     f[TCP_SRC] = f[TCP_DST]
     f[TCP_DST] = port
     put32(f, TCP_SEQ, seq)
     put32(f, TCP_ACK, ack)
-    f[TCP_OFFSET] = 0x50 + (options << 2) | flags << 8
-    f[TCP_WINDOW] = swap16(window)
-    f[TCP_SUM] = 0
+    offset = size - 20 << 2 | flags << 8
+    f[TCP_OFFSET] = offset
+    f[TCP_WINDOW] = swap16(wnd)
     f[TCP_URGENT] = 0
-    f[27] = OPTION_MSS_0
-    f[28] = OPTION_MSS_1
-    f[TCP_SUM] = fold(pseudo(f, TCP, 20 + options) + add(int(f) + 34, 20 + options)) ^ 0xFFFF
-    return TCP_DATA_BYTE + options
+    total = total + sum32(seq) + sum32(ack) + offset + swap16(wnd) + (size - 20 << 8)
+    f[TCP_SUM] = fold(total) ^ 0xFFFF
+    return size
 
 
 @inline
-def refuse(s: ptr32, f: ptr16, flags: int, n: int) -> int:
+def refuse(s: ptr32, f: ptr16, flags: int, n: int):
     """Answer a segment that has no connection with RST (RFC 9293 section 3.10.7.1), unless it is one."""
-    size = 0
     if flags & RST:
         count(s, counters.TCP_STRAY_RST)
     elif not allow(s, RST_LIMIT, RST_PER_SECOND):
         count(s, counters.TCP_RESET_LIMITED)
     else:
         count(s, counters.TCP_RESET_OUT)
-        seq = 0
-        ack = 0
-        out = RST
         if flags & ACK:
-            seq = get32(f, TCP_ACK)
+            reply_with(s, RST, get32(f, TCP_ACK), 0, 0)
         else:
-            ack = get32(f, TCP_SEQ) + n + (flags & FIN) + (flags >> 1 & 1)
-            out = RST | ACK
-        size = reply(s, f, seq, ack, out, 0)
-    return size
-
-
-@inline
-def challenge(s: ptr32, c: ptr32, f: ptr16) -> int:
-    """A challenge ACK (RFC 5961 sections 3.2, 4.2, 5.2, rate limit section 7); returns the frame's length."""
-    size = 0
-    if allow(s, CHALLENGE_LIMIT, CHALLENGES_PER_SECOND):
-        count(s, counters.TCP_CHALLENGE)
-        size = acknowledge_now(s, c, f)
-    else:
-        count(s, counters.TCP_CHALLENGE_LIMITED)
-    return size
-
-
-@inline
-def acknowledge_now(s: ptr32, c: ptr32, f: ptr16) -> int:
-    """Make f a bare ACK of where the connection stands."""
-    return reply(s, f, c[SND_NXT], c[RCV_NXT], ACK, window(c))
+            reply_with(s, RST | ACK, 0, get32(f, TCP_SEQ) + n + (flags & FIN) + (flags >> 1 & 1), 0)
 
 
 # ---- from nothing to ESTABLISHED ------------------------------------------------------------------------------
 
 @inline
 def listen(s: ptr32, f: ptr16, flags: int, n: int) -> int:
-    """A segment for our port without a slot (RFC 9293 section 3.10.7.2): answer SYN, open on its ACK."""
-    size = 0
+    """A segment for our port without a slot (RFC 9293 section 3.10.7.2): answer SYN, open a slot on its ACK."""
+    at = 0
     part = cookie.isn_hash(s, f)
     oldest = 0
     if s[FREE] == 0:
@@ -129,28 +124,28 @@ def listen(s: ptr32, f: ptr16, flags: int, n: int) -> int:
             count(s, counters.TCP_SYN)
             irs = get32(f, TCP_SEQ)
             iss = part + irs + cookie.now_part(s) + cookie.mss_class(offered_mss(f))
-            size = reply(s, f, iss, irs + 1, SYN | ACK, board.SLOT_RX)
+            reply_with(s, SYN | ACK, iss, irs + 1, board.SLOT_RX)
         else:
             count(s, counters.TCP_SYN_DROPPED)
     elif flags & (SYN | ACK | RST) == ACK:
         mss = cookie.proven(s, u32(get32(f, TCP_ACK) - get32(f, TCP_SEQ) - part))
         if mss == 0:
             count(s, counters.TCP_BAD_COOKIE)
-            size = refuse(s, f, flags, n)
+            refuse(s, f, flags, n)
         else:
             if oldest:
                 count(s, counters.TCP_EVICTED)
                 free(s, ptr32(oldest))
             if s[FREE]:
-                s[CURRENT] = take(s, f)
-                opened(s, ptr32(s[CURRENT]), f, mss)
+                at = take(s, f)
+                opened(s, ptr32(at), f, mss)
             else:
                 count(s, counters.TCP_FULL)
     elif flags & RST:
         count(s, counters.TCP_STRAY_RST)
     else:
         count(s, counters.TCP_BAD_COOKIE)
-    return size
+    return at
 
 
 @inline
@@ -251,11 +246,10 @@ def opened(s: ptr32, c: ptr32, f: ptr16, mss: int):
 # ---- a segment of a connection --------------------------------------------------------------------------------
 
 @inline
-def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int) -> int:
+def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
     """RFC 9293 section 3.10.7.4, in its order: sequence, RST, SYN, ACK, text, FIN. n bytes of text lie at `data`."""
-    size = 0
     gone = 0
-    s[CURRENT] = 0
+    challenge = 0
     seq = get32(f, TCP_SEQ)
     ahead = i32(seq - c[RCV_NXT])
     length = n + (flags & FIN)
@@ -265,35 +259,40 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int) -> int:
             count(s, counters.TCP_RESET_IN)
             gone = 1
         elif ahead > 0 and ahead < space:
-            size = challenge(s, c, f)
+            challenge = 1
         else:
             count(s, counters.TCP_OUT_OF_WINDOW)
     elif flags & SYN:
-        size = challenge(s, c, f)
+        challenge = 1
     elif not acceptable(ahead, length, space):
         if ahead < 0:
             count(s, counters.TCP_DUPLICATE)
         else:
             count(s, counters.TCP_OUT_OF_WINDOW)
-        size = acknowledge_now(s, c, f)
+        reply_with(s, ACK, c[SND_NXT], c[RCV_NXT], space)
     elif flags & ACK == 0:
         count(s, counters.TCP_BAD_ACK)
     else:
         ack = get32(f, TCP_ACK)
         if i32(ack - c[SND_MAX]) > 0 or i32(ack - c[SND_UNA]) + c[MAX_WND] < 0:
             count(s, counters.TCP_BAD_ACK)
-            size = challenge(s, c, f)
+            challenge = 1
         else:
             c[ACTIVE_AT] = s[NOW]
             acknowledge(s, c, seq, ack, swap16(f[TCP_WINDOW]), length)
             gone = after_ack(s, c)
-            if length and not gone:
-                text(s, c, ahead, n, data, flags & FIN)
             if not gone:
                 s[CURRENT] = int(c)
+                if length:
+                    text(s, c, ahead, n, data, flags & FIN)
+    if challenge:       # RFC 5961 sections 3.2, 4.2 and 5.2; the limit: section 7
+        if allow(s, CHALLENGE_LIMIT, CHALLENGES_PER_SECOND):
+            count(s, counters.TCP_CHALLENGE)
+            reply_with(s, ACK, c[SND_NXT], c[RCV_NXT], space)
+        else:
+            count(s, counters.TCP_CHALLENGE_LIMITED)
     if gone:
         free(s, c)
-    return size
 
 
 @inline

@@ -1,58 +1,45 @@
-"""UDP (RFC 768): the echo service (RFC 862), the sensor's query port; everything else is unreachable."""
-from . import config, counters, icmp, ip, sensor
-from .checksum import add, fold, pseudo
+"""UDP (RFC 768): the echo service (RFC 862) and the sensor's query port; everything else is unreachable."""
+from . import config, counters, sensor
+from .checksum import fold, pseudo
 from .counters import count
 from .inline import inline
 from .state import *
 from .wire import *
 
 ECHO_PORT, QUERY_PORT = le16(config.UDP_ECHO_PORT), le16(config.QUERY_PORT)
+UNREACHABLE = -1
 
 
 @inline
-def input(s: ptr32, f: ptr16, size: int) -> int:
-    """Take a UDP datagram in an IP datagram of `size` bytes; returns the length of the answer in place."""
+def length(f: ptr16, size: int) -> int:
+    """Bytes of the UDP datagram in an IP datagram of `size` bytes, 0 if its length cannot be true."""
+    n = swap16(f[UDP_LENGTH])
+    return n if size >= 28 and n >= 8 and n <= size - 20 else 0
+
+
+@inline
+def input(s: ptr32, f: ptr16, n: int, total: int) -> int:
+    """Take a UDP datagram of n bytes whose partial sum is `total`; it is looked at only where the data is used.
+
+    Returns the size of the IP datagram that answers it in its place, 0 for none, UNREACHABLE for a closed port.
+    """
     answer = 0
-    length = swap16(f[UDP_LENGTH])
-    if size < 28 or length < 8 or length > size - 20:
-        count(s, counters.UDP_MALFORMED)
-    elif config.UDP_ECHO_PORT and f[UDP_DST] == ECHO_PORT:
-        answer = echo(s, f, length)
+    if config.UDP_ECHO_PORT and f[UDP_DST] == ECHO_PORT:
+        count(s, counters.UDP_ECHO)         # exchanged ports leave the checksum as valid or invalid as it came
+        answer = n + 20
     elif config.QUERY_PORT and f[UDP_DST] == QUERY_PORT:
-        if verified(f, length):
-            answer = sensor.query(s, f)
+        total = fold(pseudo(f, UDP, n) + total)
+        if f[UDP_SUM] == 0 or total == 0xFFFF:
             count(s, counters.UDP_QUERY)
+            sensor.answer(s, f)
+            answer = 28 + sensor.BYTES
         else:
             count(s, counters.UDP_CHECKSUM)
     else:
         count(s, counters.UDP_CLOSED)
-        answer = icmp.unreachable(s, f)
+        answer = UNREACHABLE
+    if answer > 0:
+        port = f[UDP_SRC]
+        f[UDP_SRC] = f[UDP_DST]
+        f[UDP_DST] = port
     return answer
-
-
-@inline
-def verified(f: ptr16, length: int) -> int:
-    """Whether the checksum is right, or was not sent (zero)."""
-    ok = 1
-    if f[UDP_SUM]:
-        ok = fold(pseudo(f, UDP, length) + add(int(f) + 34, length)) == 0xFFFF
-    return ok
-
-
-@inline
-def echo(s: ptr32, f: ptr16, length: int) -> int:
-    """Send the datagram back. Exchanged fields leave its checksum as valid or invalid as it came."""
-    ip.turn(s, f, UDP, length + 20)
-    swap_ports(f)
-    count(s, counters.UDP_ECHO)
-    return length + HEADERS
-
-
-HEADERS = ip.HEADER_BYTES
-
-
-@inline
-def swap_ports(f: ptr16):
-    port = f[UDP_SRC]
-    f[UDP_SRC] = f[UDP_DST]
-    f[UDP_DST] = port

@@ -398,12 +398,10 @@ def _reclaim(n: ptr32):
 
 @inline
 def room(n: ptr32) -> int:
-    """Address (2 mod 4) of a free head buffer of 256 bytes, 0 if the card has not sent the others yet."""
+    """Address (2 mod 4) of a free head buffer of 256 bytes, 0 if all are queued: flush() takes back what was sent."""
     if n[_FREE_COUNT] == 0:
-        _reclaim(n)
-        if n[_FREE_COUNT] == 0:
-            n[FULL] = n[FULL] + 1
-            return 0
+        n[FULL] = n[FULL] + 1
+        return 0
     d = ptr16(n[_FREE])[n[_FREE_COUNT] - 1]
     return ptr32(n[_TX_DESC] + (d << 4))[0] + n[_HEADER]
 
