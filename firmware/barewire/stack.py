@@ -83,13 +83,11 @@ class Stack:
         return event
 
     def _timer(self):
-        s = self.s
-        if s[ANNOUNCE] & arp.CONFLICT_SEEN:
+        if self.s[ANNOUNCE] & arp.CONFLICT_SEEN:
             micropython.heap_unlock()
-            print("arp: our address is also used by", ":".join(
-                ["%02x:%02x" % (s[CONFLICT + k] & 255, s[CONFLICT + k] >> 8) for k in range(3)]))
+            say_conflict(self.s)
             micropython.heap_lock()
-        timer(self.n, s)
+        timer(self.n, self.s)
 
     def _read(self):
         """Ask the application for a reading. It may allocate: the stack does not."""
@@ -111,6 +109,12 @@ class Stack:
         page.respond(self.s, self.s[ROUTE_SLOT], self.t)
         micropython.heap_lock()
         resume(self.s, self.s[ROUTE_SLOT])
+
+
+def say_conflict(s):
+    """One line on the console: who else uses our address."""
+    pairs = ["%02x:%02x" % (s[CONFLICT + k] & 255, s[CONFLICT + k] >> 8) for k in range(3)]
+    print("arp: our address is also used by", ":".join(pairs))
 
 
 @micropython.viper
