@@ -15,10 +15,10 @@ static mp_obj_t port_cmdline(void) {
 static MP_DEFINE_CONST_FUN_OBJ_0(port_cmdline_obj, port_cmdline);
 
 // irq(gsi, status, acknowledge): the card's interrupt ends idle(). The handler reads the 32-bit word at address
-// `status` and writes it to `acknowledge`. ValueError where the IOAPIC has no input `gsi`.
+// `status` and writes it to `acknowledge`. OSError where the IOAPIC has no input `gsi`.
 static mp_obj_t port_irq(mp_obj_t gsi, mp_obj_t status, mp_obj_t acknowledge) {
     if (!interrupts_route(mp_obj_get_int(gsi), mp_obj_get_int(status), mp_obj_get_int(acknowledge))) {
-        mp_raise_ValueError(MP_ERROR_TEXT("no such interrupt"));
+        mp_raise_msg_varg(&mp_type_OSError, MP_ERROR_TEXT("interrupt %d: the IOAPIC has no such input"), (int)mp_obj_get_int(gsi));
     }
     return mp_const_none;
 }
