@@ -40,6 +40,9 @@ class Needed:
         for statement in unit.tree.body:
             if not defined(statement):
                 self.work.append((unit, statement))
+            elif isinstance(statement, ast.ImportFrom) and statement.module == "app":
+                for name in defined(statement):     # the application's modules register what they have when imported
+                    self.add_name(unit, name)
 
     def add_name(self, unit: Unit, name: str):
         if (unit.name, name) in self.names:
