@@ -26,7 +26,7 @@ class Frame:
         self.locals = self.assigned | set(self.parameters)
         self.names = {}             # local -> the expression that stands for it
         self.reserved = []          # names of the result that live as long as this expansion
-        self.loops = 0
+        self.loops = self.branches = 0      # how many are around the current statement
 
     def kind(self, argument: ast.arg) -> str:
         """The type that a parameter is annotated with."""
@@ -80,15 +80,19 @@ class Expressions:
             value = self.value(frame, node, before)
             if before:
                 if fold.touches(before):
-                    done = [self.keep(part, ahead) for part in done]
+                    done = [self.keep(part, before, ahead) for part in done]
                 ahead += before
             done.append(value)
         return done
 
-    def keep(self, value: ast.expr, ahead: list) -> ast.expr:
+    def keep(self, value: ast.expr, during: list, ahead: list) -> ast.expr:
+        """A value that reads memory, held in a local while the statements `during` run."""
         if fold.pure(value):
             return value
+        busy = {name for statement in during for name in stored(statement)} - self.live
+        self.live |= busy           # they used these names and gave them back
         name = self.allocate(self.current, "", "kept", self.type_of(value))
+        self.live -= busy
         ahead.append(self.assign(name, value, value))
         return place(ast.Name(name, ast.Load()), value)
 

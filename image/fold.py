@@ -64,10 +64,15 @@ def regroup(node: ast.BinOp, right: int) -> ast.expr:
 
 
 def unary(node: ast.UnaryOp, word: int) -> ast.expr:
+    """-x and ~x as 0 - x and x ^ -1: MicroPython 1.25 changes x itself where x is a local in a register."""
     value = number(node.operand)
-    if value is None or isinstance(node.op, ast.UAdd):
-        return node.operand if isinstance(node.op, ast.UAdd) else node
-    return constant(wrap(-value if isinstance(node.op, ast.USub) else ~value, word), node)
+    if isinstance(node.op, ast.UAdd):
+        return node.operand
+    if value is not None:
+        return constant(wrap(-value if isinstance(node.op, ast.USub) else ~value, word), node)
+    if isinstance(node.op, ast.USub):
+        return place(ast.BinOp(constant(0, node), ast.Sub(), node.operand), node)
+    return place(ast.BinOp(node.operand, ast.BitXor(), constant(-1, node)), node)
 
 
 def compare(node: ast.Compare) -> ast.expr:
@@ -189,6 +194,30 @@ class Substitute(ast.NodeTransformer):
 
     def visit_Name(self, node):
         return self.value if node.id == self.name else node
+
+
+def drop_unread(body: list) -> list:
+    """The body without assignments to locals that nothing reads; what they load from memory is still loaded."""
+    class Drop(ast.NodeTransformer):
+        def visit_Assign(self, node):
+            target = node.targets[0]
+            if not isinstance(target, ast.Name) or target.id in read:
+                return node
+            return None if pure(node.value) else place(ast.Expr(node.value), node)
+
+        def generic_visit(self, node):
+            super().generic_visit(node)
+            if isinstance(node, (ast.While, ast.For)) and not node.body:
+                node.body = [place(ast.Pass(), node)]
+            elif isinstance(node, ast.If) and not node.body:
+                return (branch(node, node.test, node.body, node.orelse) or [None])[0]
+            return node
+
+    count = -1
+    while count != (count := sum(1 for s in body for n in ast.walk(s) if isinstance(n, ast.stmt))):
+        read = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        body = [new for new in map(Drop().visit, body) if new is not None]
+    return body
 
 
 # ---- returns of an expanded function ------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ class Expander(Expressions):
             body.insert(0, function.body[0])
         result = copy.copy(function)
         result.decorator_list = [place(ast.parse(VIPER, mode="eval").body, function)]
-        result.body = body or [place(ast.Pass(), function)]
+        result.body = fold.drop_unread(body) or [place(ast.Pass(), function)]
         self.check_literals(result)
         return result
 
@@ -173,7 +173,9 @@ class Expander(Expressions):
             return
         self.live.difference_update(self.current)       # the test is over before a branch begins
         self.current.clear()
+        frame.branches += 1
         then, other = self.block(frame, node.body), self.block(frame, node.orelse)
+        frame.branches -= 1
         out += fold.branch(node, test, then, other)
 
     def do_While(self, frame, node, out):
@@ -220,6 +222,9 @@ class Expander(Expressions):
         else:
             value = node.value and self.value(frame, node.value, out)
             out.append(place(ast.Return(value), node))
+        if frame.outer and not frame.branches:      # the value may be used in the middle of the caller's expression
+            frame.reserved += self.current
+            self.current = []
 
     # ---- calls of inline functions -----------------------------------------------------------------------------------
 
