@@ -18,7 +18,7 @@ export ACCEL MICROPYTHON
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help run test image sim bench flash clean setup setup-test
+.PHONY: help run test image sim bench flash setup setup-test
 
 help:
 	@sed -n '/^#   make/s/^# *//p' Makefile
@@ -50,6 +50,3 @@ bench: setup-test
 
 flash:
 	@echo "barewire: make flash: no board of this version can be flashed: microvm runs in QEMU (make run)" >&2; exit 2
-
-clean:
-	rm -rf build/apt/lists build/port build/unix build/mpy-cross build/microvm

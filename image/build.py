@@ -3,12 +3,11 @@
     python image/build.py [--board microvm] [--config appliance.toml] [--build build] [--gen DIR]
 
 --gen DIR freezes the Python files of DIR (main.py among them) instead of the specialiser's. MicroPython itself is
-compiled once per board into build/port/<board>/libport.a, so another appliance costs a freeze and a link.
+compiled once per board into build/port-<board>/libport.a, so another appliance costs a freeze and a link.
 Formats: .mpy (MicroPython 1.25, py/persistentcode.h), frozen modules (tools/mpy-tool.py, py/frozenmod.h).
 """
 import argparse
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -20,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from image import micropython, settings  # noqa: E402
-from image.settings import CACHE, ROOT, Refused  # noqa: E402
+from image.settings import ROOT, Refused, locked  # noqa: E402
 
 
 def fingerprint(*roots: Path, also: str = "") -> str:
@@ -39,15 +38,6 @@ def web_root(config: Path) -> list[Path]:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return [config.parent / tomllib.loads(config.read_text())["http"]["root"]]
     return []
-
-
-@contextlib.contextmanager
-def locked(path: Path):
-    """Two builds in the same folder wait for each other."""
-    path.mkdir(parents=True, exist_ok=True)
-    with (path / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def command(*arguments, output: Path | None = None) -> None:
@@ -70,13 +60,14 @@ def specialise(board: str, config: Path, gen: Path) -> None:
 def library(board: str, build: dict, tree: Path) -> Path:
     """The folder with libport.a and its generated headers."""
     port = ROOT / "image" / "port" / build["port"]
-    folder = CACHE / "port" / board
+    folder = micropython.cache(tree, f"port-{board}")
     stamp, made = folder / "made-from", fingerprint(port, port.parent / "common", also=f"{tree}")
-    if not stamp.is_file() or stamp.read_text() != made:
-        print(f"barewire: compiling MicroPython for {board}", file=sys.stderr)
-        shutil.rmtree(folder, ignore_errors=True)   # MicroPython's rules keep names of modules that are gone
-        micropython.make(port, folder, f"TOP={tree}", f"CROSS_COMPILE={build['cross']}")
-        stamp.write_text(made)
+    with locked(folder):
+        if not stamp.is_file() or stamp.read_text() != made:
+            print(f"barewire: compiling MicroPython for {board}", file=sys.stderr)
+            shutil.rmtree(folder, ignore_errors=True)   # MicroPython's rules keep names of modules that are gone
+            micropython.make(port, folder, f"TOP={tree}", f"CROSS_COMPILE={build['cross']}")
+            stamp.write_text(made)
     return folder
 
 
@@ -134,7 +125,7 @@ def build_image(board: str, config: Path, folder: Path, gen: Path | None = None)
     out = folder / board
     elf, stamp = out / "appliance.elf", out / "made-from"
     inputs = [gen] if gen else [ROOT / "firmware", config, *web_root(config)]
-    with locked(out), locked(CACHE):
+    with locked(out):
         made = fingerprint(ROOT / "image", *inputs, also=f"{board} {config} {os.environ.get('MICROPYTHON')}")
         if stamp.is_file() and elf.is_file() and stamp.read_text().splitlines()[0] == made:
             print(stamp.read_text().splitlines()[1])

@@ -15,7 +15,7 @@ import tarfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from image.settings import CACHE, Refused, main  # noqa: E402
+from image.settings import CACHE, Refused, locked, main  # noqa: E402
 
 PACKAGE = "micropython=1.25.0+ds-1"
 SUITE = "trixie"
@@ -37,9 +37,15 @@ def source() -> Path:
             raise Refused(f"MICROPYTHON={named}: no MicroPython source there (py/mkrules.mk is missing)")
         return tree
     tree = CACHE / TREE
-    if not tree.is_dir():
-        _unpack(_tarball(), tree)
+    with locked(tree):
+        if not tree.is_dir():
+            _unpack(_tarball(), tree)
     return tree
+
+
+def cache(tree: Path, name: str) -> Path:
+    """The folder below build/ for what is made from the source `tree`: another tree, another folder."""
+    return CACHE / (name if tree == CACHE / TREE else f"{name}-{hashlib.sha256(str(tree).encode()).hexdigest()[:8]}")
 
 
 def _mirrors() -> list[str]:
@@ -110,15 +116,16 @@ def make(folder: Path, build: Path, *arguments: str) -> None:
 
 
 def _program(name: str, port: str, program: str, *arguments: str) -> Path:
-    """The program of one of MicroPython's own ports, made in build/<name>; remade for another source tree."""
-    tree, build = source(), CACHE / name
-    path, stamp = build / program, build / "made-from"
-    made = f"{tree} {' '.join(arguments)}"
-    if not path.is_file() or not stamp.is_file() or stamp.read_text() != made:
-        print(f"barewire: building MicroPython's {name}", file=sys.stderr)
-        shutil.rmtree(build, ignore_errors=True)
-        make(tree / port, build, *arguments)
-        stamp.write_text(made)
+    """The program of one of MicroPython's own ports, made in build/<name>."""
+    tree = source()
+    build = cache(tree, name)
+    path, stamp = build / program, build / "made-with"
+    with locked(build):
+        if not stamp.is_file() or stamp.read_text() != " ".join(arguments):
+            print(f"barewire: building MicroPython's {name}", file=sys.stderr)
+            shutil.rmtree(build, ignore_errors=True)
+            make(tree / port, build, *arguments)
+            stamp.write_text(" ".join(arguments))
     return path
 
 

@@ -1,4 +1,6 @@
 """Where things lie, what a board's settings file says, and how a user's mistake ends: one line, exit code 2."""
+import contextlib
+import fcntl
 import sys
 import tomllib
 from pathlib import Path
@@ -19,6 +21,15 @@ def board(name: str) -> dict:
         known = ", ".join(sorted(p.stem for p in BOARDS.glob("*.toml")))
         raise Refused(f"no board {name}: known are {known}")
     return tomllib.loads(path.read_text())
+
+
+@contextlib.contextmanager
+def locked(name: Path):
+    """Two commands that make the same things wait for each other."""
+    name.parent.mkdir(parents=True, exist_ok=True)
+    with name.with_name(f".{name.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def main(run) -> None:
