@@ -95,6 +95,11 @@ def simulate(options):
         fail(str(error) if error.filename is None else "%s: %s" % (error.filename, error.strerror))
     except Halt as halt:
         sys.exit(halt.code)
+    except SystemExit as stop:          # main.py's way to say why it cannot start
+        if isinstance(stop.code, str):
+            print(stop.code, file=sys.stderr)
+            sys.exit(2)
+        raise
     finally:
         if link is not None:
             link.close()

@@ -54,7 +54,7 @@ def tcp(source, source_port, target, target_port, seq, ack, flags, window, data=
 
 
 class Packet:
-    """An IPv4 packet with UDP or TCP in it; None of the fields is checked twice: a wrong sum is a ValueError."""
+    """An IPv4 packet, taken apart as far as UDP or TCP go; a wrong sum is a ValueError."""
     __slots__ = ("source", "target", "protocol", "source_port", "target_port", "data", "seq", "ack", "flags",
                  "window", "mss")
 
@@ -65,7 +65,8 @@ class Packet:
             raise ValueError("a damaged IPv4 packet")
         self.protocol = frame[23]
         self.source, self.target = struct.unpack_from(">II", frame, 26)
-        body = frame[14 + words:14 + total]
+        body = self.data = frame[14 + words:14 + total]
+        self.source_port = self.target_port = 0
         if self.protocol in (TCP, UDP):
             if (self.protocol == TCP or body[6:8] != b"\0\0") and _summed(self.source, self.target, self.protocol, body):
                 raise ValueError("a wrong checksum")
