@@ -9,9 +9,9 @@ ARGS is QEMU's -netdev without an id; without --netdev the machine has no networ
 ACCEL=kvm (or --accel kvm). The command ends with the machine: 0 after an orderly stop, 2 where it never got ready.
 """
 import argparse
-import ctypes
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,13 +26,7 @@ from image.settings import Refused  # noqa: E402
 
 READY = r"^barewire: .*\bready\b"       # the line that main.py prints when the appliance serves
 SAID = "barewire: "                     # begins the line that says why it does not
-PR_SET_PDEATHSIG = 1                    # prctl(2)
-LIBC = ctypes.CDLL(None)
-
-
-def die_with_parent() -> None:
-    """In the child: have the kernel end it when the thread that started it goes, however that goes."""
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+GUARD = ["setpriv", "--pdeathsig", "KILL"]  # the kernel ends QEMU when the thread that started it goes, however it goes
 
 
 class QemuError(Refused):
@@ -83,12 +77,11 @@ class Qemu:
     def start(self) -> None:
         if not self.image.is_file():
             raise Refused(f"{self.image}: no such image: make image BOARD={self.board}")
-        self._errors = tempfile.TemporaryFile()
-        try:
-            self.process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                            stderr=self._errors, preexec_fn=die_with_parent)
-        except FileNotFoundError:
+        if not shutil.which(self.settings["binary"]):
             raise Refused(f"{self.settings['binary']} is not installed: apt-get install {self.settings['package']}")
+        self._errors = tempfile.TemporaryFile()
+        self.process = subprocess.Popen([*GUARD, *self.arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._errors,
+                                        process_group=0)     # Ctrl-C is for us; we end QEMU
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from image import config as configuration  # noqa: E402
 from image import settings  # noqa: E402
-from image.qemu import Qemu  # noqa: E402
+from image.qemu import GUARD, Qemu  # noqa: E402
 from image.settings import ROOT, Refused  # noqa: E402
 
 
@@ -82,13 +82,18 @@ def check_ports(config, http: int, query: int) -> None:
         free(socket.SOCK_DGRAM, config.collector_port, "another collector runs there: end it, or change [sensor] collector")
 
 
+def show(line: str) -> None:
+    """One write for the whole line: the collector writes to the same terminal."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def serve(given, config) -> int:
     """Runs until the appliance stops or the user ends it."""
     query = given.query or config.query_port
     check_ports(config, given.http, query)
-    show = lambda line: print(line, flush=True)  # noqa: E731
     command = collector(config)
-    receiver = subprocess.Popen(command, cwd=ROOT) if command else None
+    receiver = subprocess.Popen([*GUARD, *command], cwd=ROOT, process_group=0) if command else None
     try:
         with Qemu(given.build, given.board, user_netdev(config, given.http, query), echo=show) as machine:
             machine.wait_ready()

@@ -1,0 +1,94 @@
+"""`make run` as its user meets it: a URL that answers, datagrams as they come, Ctrl-C, ports that are taken."""
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from image import build
+from image.settings import ROOT
+from tests.guest.test_qemu import children, gone
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """run(*arguments) starts image/run.py on an appliance with ports of its own."""
+    folder = tmp_path_factory.mktemp("run")
+    config = folder / "appliance.toml"
+    query, collector = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
+    config.write_text(f"""
+        [appliance]\nname = "on the run"
+        [net]\naddress = "192.168.77.20/24"\ngateway = "192.168.77.1"
+        [sensor]\nsource = "counter"\nperiod_ms = 200\ncollector = "192.168.77.1:{collector}"\nquery_port = {query}
+        [http]\nroot = "{ROOT}/firmware/app/www"
+    """)
+    build.build_image("microvm", config, folder)
+
+    def run(http: int, text=True):
+        return subprocess.Popen([sys.executable, "image/run.py", "--config", config, "--build", folder, "--http", str(http)],
+                                cwd=ROOT, text=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run.query, run.collector = query, collector
+    return run
+
+
+def test_url_datagrams_and_ctrl_c(running):
+    http = free_port(socket.SOCK_STREAM)
+    start = time.monotonic()
+    process = running(http)
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if "dashboard:" in line:
+            (url,) = re.findall(r"http://127\.0\.0\.1:\d+/", line)
+            assert time.monotonic() - start < 2
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                assert answer.status == 200 and b"<html" in answer.read()
+        if sum("seq" in line for line in seen) == 3:
+            break
+    assert seen[0] == "barewire: on the run ready at 192.168.77.20\n"
+    helpers = children(process.pid)
+    assert len(helpers) == 2
+    process.send_signal(signal.SIGINT)
+    rest, errors = process.communicate(timeout=5)
+    assert process.returncode == 0 and "Traceback" not in rest + errors
+    assert all(map(gone, helpers))
+
+
+def test_query_reaches_the_sensor(running):
+    process = running(free_port(socket.SOCK_STREAM))
+    try:
+        while "sensor query" not in process.stdout.readline():
+            pass
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            asking.settimeout(5)
+            asking.sendto(b"?", ("127.0.0.1", running.query))
+            assert len(asking.recv(2048)) >= 16
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+@pytest.mark.parametrize("which, way_out", [("http", "say make run HTTP=another"), ("query", "say make run QUERY=another"),
+                                            ("collector", "another collector runs there")])
+def test_taken_port_is_one_line_and_starts_nothing(running, which, way_out):
+    http = free_port(socket.SOCK_STREAM)
+    kind = socket.SOCK_STREAM if which == "http" else socket.SOCK_DGRAM
+    port = {"http": http, "query": running.query, "collector": running.collector}[which]
+    with socket.socket(socket.AF_INET, kind) as holder:
+        holder.bind(("127.0.0.1", port))
+        if which == "http":
+            holder.listen()
+        process = running(http)
+        output, errors = process.communicate(timeout=10)
+    assert process.returncode == 2 and output == ""
+    assert errors.count("\n") == 1 and f"port {port} of 127.0.0.1 is taken: " in errors and way_out in errors
