@@ -23,7 +23,7 @@ def main():
             source = getattr(readings, config.SENSOR_SOURCE)
         stack = Stack(n, board.entropy(), source)
     except MemoryError:
-        sys.exit("barewire: too little memory for board %s" % config.BOARD)
+        sys.exit("barewire: too little memory for board %s" % board.NAME)
     except OSError as error:
         sys.exit("barewire: %s" % error)
     print("barewire: %s ready at %s" % (config.NAME, address(config.ADDRESS)))

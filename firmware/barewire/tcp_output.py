@@ -258,7 +258,7 @@ def lifetime(s: ptr32, c: ptr32) -> int:
     if i32(s[NOW] - c[ACTIVE_AT]) >= limit:
         if c[STATE] == FIN_WAIT_2 or c[STATE] == TIME_WAIT:
             gone = 1
-        elif c[FLAGS] & SHUT == 0:
+        elif c[FLAGS] & (SHUT | RTX_ON) == 0:       # what waits for an ACK or a window is ended by its timer
             count(s, counters.TCP_IDLE)
             shut(c)
             work(s, c)

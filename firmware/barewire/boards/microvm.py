@@ -7,6 +7,7 @@ Without it the eight slots of QEMU's microvm are looked at.
 import port
 from micropython import const
 
+NAME = "microvm"
 WORD = const(64)
 ARCH = "x86_64"
 NIC = "virtio_net"

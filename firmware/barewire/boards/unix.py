@@ -7,6 +7,7 @@ import time
 
 from micropython import const
 
+NAME = "unix"
 WORD = const(64)
 ARCH = "x86_64"
 NIC = "memory"
