@@ -235,6 +235,7 @@ class Table:
         self.words = array("I", fold_table() + kind_table())
         self.words.extend([0] * (h.ERROR_RECORDS - len(self.words)))
         self.open_ends = []     # nodes that are the last alternative
+        self.empty = []         # words that refer to an empty word set
 
     def add(self, words) -> int:
         """Append words; returns the byte offset of the first."""
@@ -242,20 +243,19 @@ class Table:
         self.words.extend(words)
         return at
 
-    def word_set(self, words: dict) -> int:
-        """Lay out a word set; returns the byte offset of its first node."""
+    def word_set(self, root: int, words: dict):
+        """Lay out a word set, and let the word `root` refer to it."""
         if not words:
-            raise ValueError("an empty word set: use NOTHING")
-        at = 4 * len(self.words)
-        pairs = sorted((word.encode() if isinstance(word, str) else word, value) for word, value in words.items())
-        todo = [(pairs, 0)]
+            self.empty.append(root)
+            return
+        self.words[root] = 4 * len(self.words)
+        todo = [(sorted((word.encode(), value) for word, value in words.items()), 0)]
         while todo:
             task = todo.pop()
             if callable(task):
                 task()
             else:
                 self._nodes(*task, todo)
-        return at
 
     def _nodes(self, pairs, depth, todo):
         """Nodes for byte `depth` of words that agree up to there: the first alternative now, the rest put on todo."""
@@ -278,7 +278,8 @@ class Table:
     def close(self):
         """Write NOTHING, and lead to it what has no other alternative."""
         nothing = self.add([0, 0]) // 4
-        self.words[h.NOTHING] = 4 * nothing
+        for root in (h.NOTHING, *self.empty):
+            self.words[root] = 4 * nothing
         for node in self.open_ends:
             self.words[node] |= (nothing - node) * 4 << 8
 
@@ -289,9 +290,11 @@ def fold_table() -> bytes:
 
 
 def kind_table() -> bytes:
-    kinds = bytearray(256)
+    kinds = bytearray(b >= 32 or b == 9 for b in range(256))        # TEXT_CHAR
+    kinds[32] |= h.BLANK_CHAR
+    kinds[9] |= h.BLANK_CHAR
     for b in range(33, 127):
-        kinds[b] = h.PATH_CHAR * (b not in b"?%#") | h.QUERY_CHAR * (b != 35)
+        kinds[b] |= h.PATH_CHAR * (b not in b"?%#") | h.QUERY_CHAR * (b != 35)
     for b in b"-._~!$&'()*+,;=%0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz":
         kinds[b] |= h.HOST_CHAR
     for b in b"0123456789ABCDEFabcdef":
@@ -317,14 +320,14 @@ def compile_assets(root, routes, limit: int = SITE_BYTES) -> ModuleType:
     records = {answer: table.add([0, 0, len(answer.keep), answer.head, 0]) for answer in answers}
     places = {resource: table.add([resource.route, 0, *(records.get(answer, 0) for answer in resource.answers)])
               for resource in resources}
-    for root_word, words in ((h.METHODS, METHODS), (h.VERSIONS, VERSIONS), (h.NAMES, NAMES), (h.TOKENS, TOKENS),
-                             (h.SCHEMES, SCHEMES), (h.PATHS, {path: places[paths[path]] for path in sorted(paths)})):
-        table.words[root_word] = table.word_set(words)
+    for word, words in ((h.METHODS, METHODS), (h.VERSIONS, VERSIONS), (h.TOKENS, TOKENS), (h.SCHEMES, SCHEMES),
+                        (h.PATHS, {path: places[resource] for path, resource in paths.items()})):
+        table.word_set(word, words)
+    for low in range(32):
+        table.word_set(h.NAMES + low, {name: NAMES[name] for name in NAMES if ord(name[0]) & 31 == low})
     for resource, at in places.items():
-        table.words[at // 4 + h.ETAGS_AT] = table.word_set(resource.etags) if resource.etags else 0
+        table.word_set(at // 4 + h.ETAGS_AT, resource.etags)
     table.close()
-    for resource, at in places.items():
-        table.words[at // 4 + h.ETAGS_AT] = table.words[at // 4 + h.ETAGS_AT] or table.words[h.NOTHING]
     for answer, at in records.items():
         sums = answer.sums()
         sums.append(0)

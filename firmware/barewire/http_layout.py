@@ -5,8 +5,8 @@ Constants only, without imports: image/assets.py lays out what http_parse.py wal
 The block ``t`` (32-bit words; references in it are byte offsets from its start)
 
     0  FOLD     byte -> the same in lower case if it may stand in a token (RFC 9110 5.6.2), else 0
-    64 KIND     byte -> bits PATH_CHAR .. HEX_CHAR
-    128 roots   METHODS, VERSIONS, PATHS, NAMES, TOKENS, SCHEMES: word sets; NOTHING: the empty one
+    64 KIND     byte -> bits TEXT_CHAR .. HEX_CHAR
+    128 roots   METHODS, VERSIONS, PATHS, TOKENS, SCHEMES: word sets; NOTHING: the empty one; NAMES: 32 sets
     ERROR_RECORDS  one record for each of BAD_REQUEST ..; the records of files and routes follow, then resources, word sets, sums
 
     record      KEEP, CLOSE: addresses of the answer that leaves the connection open and of the start of the one that
@@ -36,33 +36,33 @@ TOTAL = 12          # bytes of body seen in all chunks
 WORDS = 13
 
 # ---- states --------------------------------------------------------------------------------------------------------
-START = 0           # request line (RFC 9112 3)
-START_LF = 1
-IN_METHOD = 2
-TARGET = 3
-IN_PATH = 4
-PERCENT = 5
-PERCENT_2 = 6
-QUERY = 7
-SCHEME = 8
-OPAQUE = 9          # a target that names no resource: OPTIONS *, CONNECT host:port, any of an unknown method
-IN_VERSION = 10
-LINE_LF = 11
-NAME = 12           # header section (RFC 9112 5)
-SPACE = 13
-SKIP = 14
-VALUE_END = 15
-VALUE_LF = 16
-END_LF = 17
-HOST_START = 18     # Host, and the authority of an absolute target
-HOST = 19
-HOST_V6 = 20
-HOST_END = 21
-PORT = 22
-LENGTH_START = 23   # Content-Length
-IN_LENGTH = 24
-LIST = 25           # Connection, Transfer-Encoding, Expect, Accept-Encoding
-TOKEN = 26
+START = 0           # request line (RFC 9112 3): the frequent ones
+TARGET = 1
+IN_PATH = 2
+QUERY = 3
+START_LF = 4        # those that take a byte at a time
+IN_METHOD = 5
+SCHEME = 6
+IN_VERSION = 7
+LINE_LF = 8
+PERCENT = 9
+PERCENT_2 = 10
+LINE = 11           # header section (RFC 9112 5): a line begins
+NAME = 12
+TOKEN = 13          # of Connection, Transfer-Encoding, Expect, Accept-Encoding
+SPACE = 14
+SKIP = 15
+VALUE_END = 16
+VALUE_LF = 17
+END_LF = 18
+HOST_START = 19     # Host, and the authority of an absolute target
+HOST = 20
+HOST_V6 = 21
+HOST_END = 22
+PORT = 23
+LENGTH_START = 24   # Content-Length
+IN_LENGTH = 25
+LIST = 26           # around tokens
 AFTER_TOKEN = 27
 PARAMETER = 28
 IN_WEIGHT = 29
@@ -80,7 +80,8 @@ CHUNK_CR = 40
 CHUNK_CRLF = 41
 COMPLETE = 42       # a request is there
 DONE = 43           # the last answer of this connection is given: whatever comes is not read
-FAILED = 44         # + index of the error: the request cannot be understood further
+FAILED = 44         # + number of the error: the request cannot be understood further
+AGAIN = 128         # beside a state: the byte is still to be read
 
 # ---- values of the word sets ---------------------------------------------------------------------------------------
 GET = 1
@@ -129,11 +130,11 @@ KIND = 256
 METHODS = 128
 VERSIONS = 129
 PATHS = 130
-NAMES = 131
-TOKENS = 132
-SCHEMES = 133
-NOTHING = 134
-ERROR_RECORDS = 135
+TOKENS = 131
+SCHEMES = 132
+NOTHING = 133
+NAMES = 134         # 32 word sets, by the low five bits of a name's first byte
+ERROR_RECORDS = 166
 
 KEEP_AT = 0         # words of a record
 CLOSE_AT = 1
@@ -150,8 +151,10 @@ PLAIN_304_AT = 4
 GZIP_304_AT = 5
 RESOURCE_WORDS = 6
 
-PATH_CHAR = 1       # visible ASCII but for what ends a path; RFC 3986 forbids some more, which match nothing
-QUERY_CHAR = 2      # visible ASCII; no fragment is ever sent
-HOST_CHAR = 4       # RFC 3986 reg-name
-DIGIT_CHAR = 8
-HEX_CHAR = 16
+TEXT_CHAR = 1       # may stand in the value of a field: no control but the tab
+BLANK_CHAR = 2      # space, tab
+PATH_CHAR = 4       # visible ASCII but for what ends a path; RFC 3986 forbids some more, which match nothing
+QUERY_CHAR = 8      # visible ASCII; no fragment is ever sent
+HOST_CHAR = 16      # RFC 3986 reg-name
+DIGIT_CHAR = 32
+HEX_CHAR = 64

@@ -4,6 +4,7 @@ A program is a dictionary of module sources. Its function `main.run(p: ptr32, a:
 as it is written and as it was specialised, with the arithmetic of the target's words; both must do the same.
 """
 import ast
+import importlib
 import random
 import re
 import textwrap
@@ -51,6 +52,8 @@ class Toy:
         return (name + ".py", self.sources[name]) if name in self.sources else None
 
     def load(self, name):
+        if name not in self.modules and name not in self.sources:
+            return importlib.import_module(name)
         if name not in self.modules:
             self.modules[name] = self.execute(name, self.sources[name])
         return self.modules[name]
