@@ -6,12 +6,14 @@ What the code does is never changed: a value that reads memory is moved only whe
 """
 import ast
 import copy
+from collections import Counter
 
 from image import fold
 from image.expressions import TYPES, Expressions, Frame, kind_of
 from image.program import VIPER, Found, Program, Unit, is_inline, marks, place, refuse
 
 BUILTINS = TYPES + ("range",)
+MANY_LOCALS = 12
 
 
 class Expander(Expressions):
@@ -21,7 +23,7 @@ class Expander(Expressions):
         self.program, self.word = program, program.word
         self.root = Frame(unit, function)
         self.taken = self.root.locals | set(BUILTINS)
-        self.pools = {}             # (function, local, type) -> names of the result made for it
+        self.pools = {}             # (local, type) -> names of the result made for it
         self.live = set()           # of those, the ones that hold a value now
         self.types = {}             # name of the result -> type
         self.current = []           # names that live until the end of the current statement
@@ -32,14 +34,30 @@ class Expander(Expressions):
             self.types[argument.arg] = root.kind(argument)
             root.names[argument.arg] = ast.Name(argument.arg, ast.Load())
         root.result()
-        body = self.block(root, function.body)
+        body = fold.drop_unread(self.block(root, function.body))
+        body = self.declarations(body) + body
         if isinstance(function.body[0], ast.Expr) and ast.get_docstring(function):
             body.insert(0, function.body[0])
         result = copy.copy(function)
         result.decorator_list = [place(ast.parse(VIPER, mode="eval").body, function)]
-        result.body = fold.drop_unread(body) or [place(ast.Pass(), function)]
+        result.body = body or [place(ast.Pass(), function)]
         self.check_literals(result)
         return result
+
+    def declarations(self, body: list) -> list:
+        """Where there are many locals: all of them, so that MicroPython gives the most used ones the best places.
+
+        Its first three locals are in registers, parameters first; of the others the last ones lie next to the stack pointer,
+        where x86-64 reaches 16 of them with 3 bytes less each time. A declaration itself costs nothing.
+        """
+        uses = Counter(n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and n.id not in self.root.parameters)
+        names = [name for name, _ in uses.most_common() if name not in BUILTINS]
+        if len(names) < MANY_LOCALS:
+            return []
+        registers = max(0, 3 - len(self.root.parameters))
+        names = names[:registers] + names[:registers - 1 if registers else None:-1]
+        return [place(ast.AnnAssign(ast.Name(name, ast.Store()), ast.Name(self.types[name], ast.Load()), None, 1),
+                      self.root.function.body[0]) for name in names]
 
     def check_literals(self, function: ast.FunctionDef):
         limit = fold.LITERAL if self.word == 32 else 1 << 62
@@ -50,9 +68,9 @@ class Expander(Expressions):
 
     # ---- names of the result ---------------------------------------------------------------------------------------
 
-    def allocate(self, reserved: list, owner: str, name: str, kind: str) -> str:
-        """A free name for this local. The same local of the same function gets the same name again when it is free."""
-        pool = self.pools.setdefault((owner, name, kind), [])
+    def allocate(self, reserved: list, name: str, kind: str) -> str:
+        """A free name for this local. Names that are free again are used again, as long as the type is the same."""
+        pool = self.pools.setdefault((name, kind), [])
         new = next((known for known in pool if known not in self.live), None)
         if new is None:
             new, count = name, 1
@@ -70,7 +88,7 @@ class Expander(Expressions):
         """The name of the result for an assignment to a local."""
         if name not in frame.names:
             if frame.outer:
-                new = self.allocate(frame.reserved, f"{frame.unit.name}.{frame.function.name}", name, kind)
+                new = self.allocate(frame.reserved, name, kind)
             else:
                 new, self.types[name] = name, kind
             frame.names[name] = ast.Name(new, ast.Load())
@@ -303,8 +321,7 @@ class Expander(Expressions):
             if ahead is not None:
                 ahead += before + body[:-1]
             return body[-1].value
-        name = self.allocate(self.current, f"{found.unit.name}.{found.value.name}", found.value.name + "_result",
-                             callee.result())
+        name = self.allocate(self.current, found.value.name + "_result", callee.result())
         ahead += before + self.finish(body, call, lambda done: [self.assign(name, done.value, done)])
         self.end(callee)
         return place(ast.Name(name, ast.Load()), call)

@@ -9,7 +9,6 @@ next such line.
 """
 import argparse
 import ast
-import re
 import sys
 from pathlib import Path
 
@@ -135,9 +134,7 @@ def path_of(unit: Unit) -> str:
 
 def text_of(needed: Needed, unit: Unit) -> str:
     body = [Origins(node).function() if isinstance(node, ast.FunctionDef) else node for node in needed.body(unit)]
-    text = ast.unparse(ast.Module(body, []))
-    text = re.sub(r"(?m)^( *)'@@ (.*)'$", r"\1# \2", text)
-    return f"# Made by image/specialize.py from firmware/{unit.path}\n{text}\n"
+    return f"# Made by image/specialize.py from firmware/{unit.path}\n{ast.unparse(ast.Module(body, []))}\n"
 
 
 class Origins:
@@ -158,7 +155,7 @@ class Origins:
         for statement in statements:
             if (statement.src, statement.fn) != self.last:
                 self.last = (statement.src, statement.fn)
-                out.append(ast.Expr(ast.Constant(f"@@ {statement.src}:{statement.lineno} {statement.fn}")))
+                out.append(ast.Expr(ast.Name(f"# {statement.src}:{statement.lineno} {statement.fn}")))     # unparsed as it is
             for field in ("body", "orelse"):
                 if getattr(statement, field, None) and isinstance(statement, ast.stmt):
                     setattr(statement, field, self.block(getattr(statement, field)))

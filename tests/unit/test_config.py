@@ -1,0 +1,159 @@
+"""appliance.toml: what it means, and one clear line for every mistake in it."""
+import textwrap
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from image.config import ConfigError, load
+
+ROOT = Path(__file__).resolve().parents[2]
+READINGS = "from barewire.inline import inline\n\n@inline\ndef counter(now: int) -> int:\n    return now\n\n" \
+           "def uptime(now):\n    return now\n\ndef _helper():\n    pass\n"
+NET = '[net]\naddress = "10.0.2.15/24"\ngateway = "10.0.2.2"\n'
+SENSOR = NET + '[sensor]\nsource = "uptime"\n'
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads a text as the configuration; the message has the file's folder taken off."""
+    (tmp_path / "readings.py").write_text(READINGS)
+    (tmp_path / "www").mkdir()
+
+    def read(text):
+        path = tmp_path / "appliance.toml"
+        path.write_bytes(text if isinstance(text, bytes) else textwrap.dedent(text).encode())
+        try:
+            return load(path, tmp_path / "readings.py")
+        except ConfigError as error:
+            raise ConfigError(str(error).replace(f"{tmp_path}/", "")) from None
+    return read
+
+
+def test_example_of_the_repository():
+    constants = load(ROOT / "appliance.toml").constants()
+    assert constants["NAME"] == "greenhouse"
+    assert constants["DEVICE_ID"] == 0xDC68F11B
+    assert (constants["ADDRESS"], constants["PREFIX"], constants["GATEWAY"]) == (0x0A00020F, 24, 0x0A000202)
+    assert constants["MAC"] == b"\x52\x54\x00\x12\x34\x56"
+    assert (constants["SENSOR"], constants["SENSOR_SOURCE"], constants["SENSOR_PERIOD_MS"]) == (True, "counter", 1000)
+    assert (constants["COLLECTOR"], constants["COLLECTOR_PORT"], constants["QUERY_PORT"]) == (0x0A000202, 9000, 5005)
+    assert (constants["HTTP"], constants["HTTP_PORT"], constants["UDP_ECHO_PORT"]) == (True, 80, 7)
+
+
+def test_absent_sections_are_off(read):
+    config = read('[net]\naddress = "192.168.7.9/16"')
+    off = {"SENSOR", "HTTP", "READING_INLINE", "COLLECTOR", "COLLECTOR_PORT", "QUERY_PORT", "HTTP_PORT", "UDP_ECHO_PORT",
+           "GATEWAY", "SENSOR_PERIOD_MS", "MAC", "SENSOR_SOURCE"}
+    constants = config.constants()
+    assert not any(constants[name] for name in off)
+    assert config.root is None
+    assert config.name == "barewire"
+
+
+def test_sources_and_whether_they_are_inline(read):
+    assert read(SENSOR).reading_inline is False
+    assert read(SENSOR.replace("uptime", "counter")).reading_inline is True
+
+
+def test_back_to_back(read):
+    assert read(SENSOR + 'period_ms = 0\ncollector = "10.0.2.2:1"').period_ms == 0
+
+
+def test_root_is_relative_to_the_file_or_absolute(read, tmp_path):
+    assert read(NET + '[http]\nroot = "www"').root == tmp_path / "www"
+    assert read(NET + f'[http]\nroot = "{tmp_path}/www"').root == tmp_path / "www"
+
+
+@pytest.mark.parametrize("text, message", [
+    ("", "[net]: missing; add the section"),
+    ("[net]", "[net] address: missing; add it"),
+    ("net = 1", "net: stands outside of a section"),
+    ("x y", "not TOML: Expected '=' after a key"),
+    (b"\xff", "byte 0 is not UTF-8"),
+    (NET + "[wifi]", "[wifi]: unknown section; there are [appliance], [net], [sensor], [http], [udp]"),
+    (NET + "mask = 24", "[net] mask: unknown key; this section has address, gateway, mac"),
+    ("[net]\naddress = 10", "[net] address: 10 is not a text in quotes"),
+    ('[net]\naddress = "10.0.2.15"', "[net] address: \"10.0.2.15\" has no prefix length"),
+    ('[net]\naddress = "10.0.2.15/31"', "[net] address: \"10.0.2.15/31\" has no prefix length from 1 to 30"),
+    ('[net]\naddress = "10.0.2.300/24"', "[net] address: \"10.0.2.300\" is not an IPv4 address"),
+    ('[net]\naddress = "10.0.2.0/24"', "[net] address: 10.0.2.0 is the network address of 10.0.2.0/24"),
+    ('[net]\naddress = "10.0.2.255/24"', "[net] address: 10.0.2.255 is the broadcast address"),
+    ('[net]\naddress = "224.0.0.5/24"', "[net] address: 224.0.0.5 cannot be the address of one host"),
+    ('[net]\naddress = "127.0.0.1/8"', "[net] address: 127.0.0.1 cannot be the address of one host"),
+    ('[net]\naddress = "10.0.2.15/24"\ngateway = "10.0.3.1"', "[net] gateway: 10.0.3.1 is outside 10.0.2.0/24"),
+    ('[net]\naddress = "10.0.2.15/24"\ngateway = "10.0.2.15"', "[net] gateway: 10.0.2.15 is the appliance's own"),
+    ('[net]\naddress = "10.0.2.15/24"\ngateway = "10.0.2.255"', "[net] gateway: 10.0.2.255 is the broadcast address"),
+    (NET + 'mac = "52-54-00-12-34-56"', "[net] mac: \"52-54-00-12-34-56\" is not six pairs"),
+    (NET + 'mac = ""', "[net] mac: \"\" is not six pairs"),
+    (NET + 'mac = "01:00:5e:00:00:01"', "[net] mac: 01:00:5e:00:00:01 is a multicast address"),
+    (NET + 'mac = "00:00:00:00:00:00"', "[net] mac: 00:00:00:00:00:00 is no address"),
+    (NET + '[appliance]\nname = ""', "[appliance] name: \"\" is not 1 to 32 printable ASCII characters"),
+    (NET + f'[appliance]\nname = "{"x" * 33}"', "is not 1 to 32 printable ASCII characters"),
+    (NET + '[appliance]\nname = "Gewächs"', "is not 1 to 32 printable ASCII characters"),
+    (NET + "[sensor]", "[sensor] source: missing"),
+    (NET + '[sensor]\nsource = "rain"', "[sensor] source: there is no rain in readings.py; known: counter, uptime"),
+    (NET + '[sensor]\nsource = "_helper"', "known: counter, uptime"),
+    (SENSOR + "period_ms = 5", "[sensor] collector: missing, and period_ms means nothing without it"),
+    (SENSOR + 'collector = "10.0.2.2:9"', "[sensor] period_ms: missing, and collector means nothing without it"),
+    (SENSOR + 'period_ms = true\ncollector = "10.0.2.2:9"', "[sensor] period_ms: True is not a whole number"),
+    (SENSOR + 'period_ms = -1\ncollector = "10.0.2.2:9"', "[sensor] period_ms: -1 is not from 0 to 86400000"),
+    (SENSOR + 'period_ms = 1\ncollector = "10.0.2.2"', "[sensor] collector: \"10.0.2.2\" is not address:port"),
+    (SENSOR + 'period_ms = 1\ncollector = "10.0.2.2:0"', "[sensor] collector: \"10.0.2.2:0\" is not address:port"),
+    (SENSOR + 'period_ms = 1\ncollector = "10.0.2.15:9"', "[sensor] collector: 10.0.2.15 is the appliance's own"),
+    (SENSOR + 'period_ms = 1\ncollector = "10.0.2.255:9"', "[sensor] collector: 10.0.2.255 is the broadcast address"),
+    (SENSOR.replace('gateway = "10.0.2.2"', "") + 'period_ms = 1\ncollector = "9.9.9.9:9"',
+     "[sensor] collector: 9.9.9.9 is outside 10.0.2.0/24; add [net] gateway"),
+    (SENSOR + "query_port = 0", "[sensor] query_port: 0 is not a port"),
+    (SENSOR + "query_port = 7\n[udp]\necho_port = 7", "[udp] echo_port: 7 is the port of [sensor] query_port too"),
+    (NET + "[udp]\necho_port = 65536", "[udp] echo_port: 65536 is not a port"),
+    (NET + "[http]", "[http] root: missing"),
+    (NET + '[http]\nroot = "nowhere"', "[http] root: nowhere is not a folder"),
+    (NET + '[http]\nroot = "appliance.toml"', "[http] root: \"appliance.toml\" is not a folder"),
+    (NET + '[http]\nroot = "www"\nport = "80"', "[http] port: \"80\" is not a whole number"),
+])
+def test_mistakes(read, text, message):
+    with pytest.raises(ConfigError) as caught:
+        read(text)
+    line = str(caught.value)
+    assert line.startswith("appliance.toml: ") and message in line
+    assert "\n" not in line
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(ConfigError, match=r"nothing\.toml: cannot be read \(No such file or directory\)"):
+        load(tmp_path / "nothing.toml")
+
+
+def test_readings_that_are_no_python(read, tmp_path):
+    (tmp_path / "readings.py").write_text("def counter(:\n")
+    with pytest.raises(ConfigError, match=r"\[sensor\] source: readings.py:1: invalid syntax"):
+        read(SENSOR)
+
+
+@given(st.recursive(st.integers() | st.text(max_size=5) | st.booleans() | st.floats(allow_nan=False, allow_infinity=False),
+                    lambda inner: st.lists(inner, max_size=2), max_leaves=3), st.sampled_from(
+    ["appliance.name", "net.address", "net.gateway", "net.mac", "sensor.source", "sensor.period_ms", "sensor.collector",
+     "sensor.query_port", "http.port", "http.root", "udp.echo_port"]))
+def test_any_value_is_taken_or_refused_in_one_line(tmp_path_factory, value, place):
+    """No value, of any type, ends in a traceback."""
+    values = {"net.address": "10.0.2.15/24", "net.gateway": "10.0.2.2", "sensor.source": "uptime", "sensor.period_ms": 1,
+              "sensor.collector": "10.0.2.2:9", "http.root": "www", place: value}
+    folder = tmp_path_factory.getbasetemp() / "any"
+    (folder / "www").mkdir(parents=True, exist_ok=True)
+    (folder / "readings.py").write_text(READINGS)
+    (folder / "appliance.toml").write_text("".join(f"{key} = {toml(value)}\n" for key, value in values.items()), "utf-8")
+    try:
+        load(folder / "appliance.toml", folder / "readings.py")
+    except ConfigError as error:
+        assert len(str(error).splitlines()) == 1
+        assert f"[{place.split('.')[0]}] " in str(error) or place == "net.address"
+
+
+def toml(value) -> str:
+    if isinstance(value, str):
+        return '"' + "".join(f"\\U{ord(c):08X}" for c in value) + '"'
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return str(value).lower() if isinstance(value, bool) else repr(value)
