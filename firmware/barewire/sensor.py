@@ -59,13 +59,12 @@ def fill(f: ptr16, fixed: int, r: ptr32, status: int):
     `fixed` is the partial sum of all that is there already; status is added to the reading's own.
     """
     flags = (r[1] >> 24 & 0xFF | status) << 8
-    up_high = r[1] & 0xFFFFFF
     f[STATUS] = VERSION | flags
-    put32(f, SEQUENCE, r[0])
-    put32(f, UPTIME, up_high)
-    put32(f, UPTIME + 2, r[2])
-    put32(f, VALUE, r[3])
-    total = fold(fixed + flags + sum32(r[0]) + sum32(up_high) + sum32(r[2]) + sum32(r[3])) ^ 0xFFFF
+    total = fixed + flags + put32(f, SEQUENCE, r[0])
+    total = total + put32(f, UPTIME, r[1] & 0xFFFFFF)
+    total = total + put32(f, UPTIME + 2, r[2])
+    total = total + put32(f, VALUE, r[3])
+    total = fold(total) ^ 0xFFFF
     f[UDP_SUM] = total if total else 0xFFFF      # RFC 768: a computed zero is sent as all ones
 
 
@@ -173,12 +172,14 @@ def send(n: ptr32, s: ptr32, room: int, r: ptr32, status: int):
     f[0] = s[HOP_MAC]
     f[1] = s[HOP_MAC + 1]
     f[2] = s[HOP_MAC + 2]
-    to = ptr32(room + 6)
-    source = ptr32(int(s) + 4 * DATAGRAM + 8)
-    k = 0
-    while k < 16:
-        to[k] = source[k]
-        k = k + 1
+    if f[IP_TTL] != TTL | UDP << 8 or f[ETH_TYPE] != TYPE_IP:
+        # the buffer held something else last; nothing but this sends UDP from a transmit buffer
+        to = ptr32(room + 6)
+        source = ptr32(int(s) + 4 * DATAGRAM + 8)
+        k = 0
+        while k < 16:
+            to[k] = source[k]
+            k = k + 1
     fill(f, FIXED_SUM, r, status)
     driver.send(n, FRAME_BYTES, 0, 0)
     count(s, counters.TX_FRAMES)

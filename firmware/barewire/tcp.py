@@ -83,13 +83,13 @@ def reply(f: ptr16, flags: int, seq: int, ack: int, wnd: int) -> int:
     port = f[TCP_SRC]
     f[TCP_SRC] = f[TCP_DST]
     f[TCP_DST] = port
-    put32(f, TCP_SEQ, seq)
-    put32(f, TCP_ACK, ack)
+    total = total + put32(f, TCP_SEQ, seq)
+    total = total + put32(f, TCP_ACK, ack)
     offset = size - 20 << 2 | flags << 8
     f[TCP_OFFSET] = offset
     f[TCP_WINDOW] = swap16(wnd)
     f[TCP_URGENT] = 0
-    total = total + sum32(seq) + sum32(ack) + offset + swap16(wnd) + (size - 20 << 8)
+    total = total + offset + swap16(wnd) + (size - 20 << 8)
     f[TCP_SUM] = fold(total) ^ 0xFFFF
     return size
 

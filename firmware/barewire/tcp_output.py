@@ -152,11 +152,11 @@ def emit(n: ptr32, s: ptr32, c: ptr32, room: int, seq: int, size: int, flags: in
     length = swap16(size + 40)
     f[IP_LENGTH] = length
     f[IP_SUM] = fold(c[IP_PART] + length) ^ 0xFFFF
-    put32(f, TCP_SEQ, seq)
-    put32(f, TCP_ACK, c[RCV_NXT])
+    total = total + put32(f, TCP_SEQ, seq)
+    total = total + put32(f, TCP_ACK, c[RCV_NXT])
     f[TCP_OFFSET] = 0x50 | flags << 8
     f[TCP_WINDOW] = swap16(window(c))
-    total = total + sum32(seq) + sum32(c[RCV_NXT]) + (0x50 | flags << 8) + f[TCP_WINDOW] + swap16(size + 20)
+    total = total + (0x50 | flags << 8) + f[TCP_WINDOW] + swap16(size + 20)
     f[TCP_SUM] = fold(total) ^ 0xFFFF
     count(s, counters.TX_FRAMES)
     driver.send(n, TCP_DATA_BYTE, payload, size)

@@ -79,13 +79,10 @@ def get32(f: ptr16, k: int) -> int:
 
 
 @inline
-def put32(f: ptr16, k: int, value: int):
-    """Store value into the 32-bit field at 16-bit word k."""
-    f[k] = swap16(value >> 16 & 0xFFFF)
-    f[k + 1] = swap16(value & 0xFFFF)
-
-
-@inline
-def sum32(value: int) -> int:
-    """What a 32-bit field adds to a partial sum (checksum.py)."""
-    return swap16(value >> 16 & 0xFFFF) + swap16(value & 0xFFFF)
+def put32(f: ptr16, k: int, value: int) -> int:
+    """Store value into the 32-bit field at 16-bit word k; returns what it adds to a partial sum (checksum.py)."""
+    high = swap16(value >> 16 & 0xFFFF)
+    low = swap16(value & 0xFFFF)
+    f[k] = high
+    f[k + 1] = low
+    return high + low
