@@ -145,8 +145,9 @@ def turn(n: ptr32, s: ptr32, t: ptr32, tick: int) -> int:
                 c = ptr32(s[CURRENT])
                 if serve(s, c, t):
                     s[ROUTE_SLOT] = int(c)
-                    event = ROUTE
-                output(n, s, c)
+                    event = ROUTE               # its answer will carry the ACK
+                else:
+                    output(n, s, c)
         if held:
             if size:
                 count(s, counters.TX_FRAMES)
@@ -170,14 +171,14 @@ def turn(n: ptr32, s: ptr32, t: ptr32, tick: int) -> int:
 
 @inline
 def wait(s: ptr32) -> int:
-    """Milliseconds until the next deadline; 0 while a reading is due that could not be sent yet."""
+    """Milliseconds until the next deadline; 0 while something waits for room in the card."""
     ms = i32(s[TIMER_AT] - s[NOW])
-    if config.SENSOR:
+    if config.SENSOR and (sensor.PERIOD or not sensor.COLLECTS or s[HOP_KNOWN]):
         until = i32(s[SENSOR_AT] - s[NOW])
         if until < ms:
             ms = until
-        if ms < 0 or s[WORK]:
-            ms = 0
+    if ms < 0 or s[WORK]:
+        ms = 0
     return ms
 
 

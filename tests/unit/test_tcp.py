@@ -212,6 +212,13 @@ def test_byte_by_byte(device):
     assert client.pump().startswith(b"HTTP/1.1 200")
 
 
+def test_a_route_needs_one_frame(device):
+    """The answer carries the acknowledgement of the request."""
+    client = connect(device)
+    answer, = client.send(b"GET /api/reading HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.ack == client.seq and client.length(answer) > 100
+
+
 def test_pipelined_requests_are_answered_in_order(device):
     client = connect(device)
     client.send(b"".join(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % p for p in (b"/nope", b"/api/reading") * 6))
