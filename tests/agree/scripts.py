@@ -1,0 +1,621 @@
+"""What a peer says to the appliance: one function for each thing that it has to answer, or must not.
+
+A script in SCRIPTS takes no time: its answers depend on no clock, so that the image, whose time is real, can be compared too.
+Those in TIMED let time pass. Both leave no connection open.
+"""
+from image.settings import ROOT
+from tests.agree.frames import (ACK, BROADCAST, FIN, HOST, ICMP, MAC, OURS, PSH, RST, SYN, TCP, UDP, Connection, arp,
+                                ethernet, icmp, ip, mss, tcp, udp)
+
+FILES = ["/" + str(path.relative_to(ROOT / "firmware/app/www")) for path in sorted((ROOT / "firmware/app/www").rglob("*"))
+         if path.is_file()]
+ROUTES = ["/api/reading", "/metrics"]
+TARGETS = ["/", *FILES, *ROUTES, "/nothing", "/api"]
+SCRIPTS, TIMED = {}, {}
+
+
+def script(function):
+    SCRIPTS[function.__name__] = function
+    return function
+
+
+def timed(function):
+    TIMED[function.__name__] = function
+    return function
+
+
+def text(size):
+    return bytes(k * 7 & 255 for k in range(size))
+
+
+# ---- Ethernet, ARP -------------------------------------------------------------------------------------------------
+
+@script
+def other_ethertypes(peer):
+    for kind in (0, 0x05DC, 0x0801, 0x0807, 0x86DD, 0x8100, 0x88CC, 0xFFFF, 0x0008, 0x0608):
+        for to in (MAC, BROADCAST, b"\x01\x00\x5e\x00\x00\x01", b"\x52\x54\x00\x12\x34\x57"):
+            peer.send(ethernet(kind, text(50), to))
+
+
+@script
+def runts_of_every_length(peer):
+    for whole in (arp(), icmp(data=text(20)), udp(7, text(9)), tcp(SYN, 1, options=mss(1460))):
+        peer.send(*(whole[:size] for size in range(14, len(whole))))
+
+
+@script
+def not_for_our_address(peer):
+    for to in (BROADCAST, b"\x01\x00\x5e\x00\x00\x01", b"\x52\x54\x00\x12\x34\x57", bytes(6)):
+        peer.send(icmp(to=to), udp(7, b"x", to=to), arp(to=to))
+
+
+@script
+def arp_requests(peer):
+    peer.send(arp(), arp(to=MAC), arp(tail=b""), arp(tail=text(300)), arp(tha=MAC, to=MAC))
+    for target in (OURS ^ 1, HOST, OURS + 256, 0, 0xFFFFFFFF):
+        peer.send(arp(tpa=target), arp(2, tpa=target, to=MAC))
+    for sender in (0, 0x0A0000FF, 0xE0000001, OURS ^ 2):
+        peer.send(arp(spa=sender, sha=b"\x02\1\2\3\4\5"))
+
+
+@script
+def arp_malformed(peer):
+    for kinds in ((2, 0x800, 6, 4), (1, 0x801, 6, 4), (1, 0x86DD, 6, 16), (1, 0x800, 5, 4), (1, 0x800, 6, 3), (0, 0, 0, 0)):
+        peer.send(arp(kinds=kinds))
+    peer.send(*(arp(operation) for operation in (0, 3, 4, 8, 9, 0x100, 0x200, 0xFFFF)))
+
+
+@script
+def arp_conflict(peer):
+    peer.send(arp(spa=OURS, sha=MAC), arp(2, spa=OURS, sha=MAC, to=MAC))
+    for operation in (1, 2, 3):
+        peer.send(arp(operation, spa=OURS, tpa=OURS, sha=b"\x02\xaa\xbb\xcc\xdd\xee"))
+
+
+# ---- IPv4 ----------------------------------------------------------------------------------------------------------
+
+@script
+def ip_headers(peer):
+    for first in (0, 0x35, 0x40, 0x44, 0x46, 0x4F, 0x55, 0x60, 0x65, 0xF5):
+        peer.send(icmp(first=first, data=text(30)))
+    for words in range(1, 11):
+        peer.send(icmp(first=0x45 + words, options=b"\1" * (4 * words), data=text(8)))
+    for wrong in (1, 0xFF, 0x100, 0x8000, 0xFFFF):
+        peer.send(ip(ICMP, b"\x08\0\xf7\xff" + bytes(4), wrong=wrong))
+
+
+@script
+def ip_lengths(peer):
+    for length in (0, 1, 19, 20, 21, 27, 28, 29, 47, 48, 49, 1500, 0xFFFF):
+        for protocol in (ICMP, UDP, TCP, 89):
+            peer.send(ip(protocol, bytes(28), length=length))
+    for tail in (1, 2, 18, 100):
+        peer.send(icmp(data=text(11), tail=b"\xff" * tail), udp(7, text(11), tail=b"\xff" * tail))
+
+
+@script
+def ip_ttl_and_fragments(peer):
+    peer.send(*(icmp(ttl=ttl) for ttl in (0, 1, 2, 255)))
+    peer.send(*(icmp(fragment=f, data=text(24)) for f in (0, 0x2000, 0x4000, 0x6000, 0x8000, 0xA000, 1, 0x1FFF, 0x2001, 0x4001, 0x8001)))
+
+
+@script
+def ip_addresses(peer):
+    for source in (0, 1, 0x7F000001, 0x7FFFFFFF, 0x80000000, 0xDFFFFFFF, 0xE0000001, 0xF0000000, 0xFFFFFFFF, 0x0A0000FF, OURS, 0x0A000200,
+                   0x0A0002FF, 0x08080808):
+        peer.send(icmp(source=source), udp(7, b"echo", source=source), tcp(ACK, 1, 2, port=1234, source=source))
+    for target in (OURS ^ 1, OURS ^ 0x100, 0x0A0002FF, 0xFFFFFFFF, 0xE0000001, 0):
+        peer.send(icmp(target=target), udp(7, b"echo", target=target))
+
+
+@script
+def ip_protocols(peer):
+    peer.send(*(ip(protocol, text(40)) for protocol in range(256) if protocol != UDP))
+
+
+# ---- ICMP, UDP -----------------------------------------------------------------------------------------------------
+
+@script
+def icmp_echo_of_all_sizes(peer):
+    for size in (*range(0, 72), *range(72, 1400, 61), *range(1456, 1473)):
+        peer.send(icmp(data=text(size)))
+    peer.send(icmp(data=b"\xff" * 1472), icmp(data=bytes(1472)), icmp(code=3, data=b"\xff\xff"))
+
+
+@script
+def icmp_others(peer):
+    for kind in (*range(0, 19), 255):
+        peer.send(icmp(kind, data=text(20)))
+    peer.send(*(icmp(wrong=wrong, data=text(5)) for wrong in (1, 0x100, 0xFFFF, 0x0800)), ip(ICMP, b"\x08\0\0"))
+
+
+@script
+def udp_echo_of_all_sizes(peer):
+    for size in (*range(0, 72), *range(72, 1400, 61), *range(1456, 1473)):
+        peer.send(udp(7, text(size)))
+    for data in (bytes(8), b"\xff" * 8, text(9)):
+        peer.send(udp(7, data, bare=True), udp(7, data, wrong=1), udp(7, data, source_port=0), udp(7, data, source_port=7))
+
+
+@script
+def udp_query(peer):
+    for size in (0, 1, 2, 27, 28, 29, 100, 1472):
+        peer.send(udp(5005, text(size)), udp(5005, text(size), bare=True), udp(5005, text(size), wrong=1))
+    peer.send(udp(5005, b"?", source_port=0), udp(5005, b"?", source_port=5005), udp(5005, b"?", source=0xC0A80001))
+
+
+@script
+def udp_lengths(peer):
+    for port in (7, 5005):
+        for length in (0, 7, 8, 9, 27, 28, 29, 0xFFFF):
+            peer.send(udp(port, text(20), length=length), udp(port, text(20), length=length, tail=bytes(40), bare=True))
+
+
+@script
+def udp_closed_ports(peer):
+    for port, size in ((0, 0), (1, 1), (9, 30), (80, 1472), (5004, 28), (0x0700, 2), (0xFFFF, 20)):
+        peer.send(udp(port, text(size), ident=port, ttl=3))
+    peer.send(udp(9, b"", wrong=5))
+
+
+@timed
+def udp_closed_ports_at_the_limit(peer):
+    for _ in range(3):
+        for k in range(14):
+            peer.send(udp(9, b"x"))
+            peer.pass_ms(30)
+        peer.pass_ms(400)
+
+
+# ---- TCP: opening --------------------------------------------------------------------------------------------------
+
+OPTIONS = [b"", mss(0), mss(1), mss(215), mss(216), mss(535), mss(536), mss(1023), mss(1024), mss(1220), mss(1360), mss(1400),
+           mss(1439), mss(1440), mss(1459), mss(1460), mss(1461), mss(8960), mss(65535), b"\1\1\1\1" + mss(1000),
+           b"\1" + mss(1300) + b"\0\0\0", b"\0\0\0\0" + mss(1460), mss(300) + mss(1460), b"\2\3\5\xb4", b"\2\6\5\xb4\0\0\0\0", b"\2\4\5\0"[:3] + b"\0",
+           b"\1\1\1\2", b"\1\1\2\4", b"\1\2\4\5", b"\2\0\0\0" + mss(1460), b"\2\1\0\0" + mss(1460), b"\5\0\1\1" + mss(1460),
+           b"\3\3\7\1" + mss(1200), b"\4\2\1\1" + mss(1460), b"\x08\x0a" + bytes(8) + b"\1\1" + mss(700),
+           mss(1460) + b"\4\2\x08\x0a\0\1\2\3\0\0\0\0\1\3\3\7", b"\xfe\xff\0\0" + mss(1460), b"\1" * 40, b"\1" * 36 + mss(536)]
+
+
+@script
+def syn_with_all_kinds_of_options(peer):
+    for k, options in enumerate(OPTIONS):
+        one = Connection(peer, 41000 + k, 1000 * k, options)
+        one.get("/favicon.svg", headers="Connection: close\r\n")
+        one.give(b"", FIN | ACK)
+        one.pump()
+
+
+@script
+def syn_of_all_kinds(peer):
+    for flags in range(64):
+        peer.send(tcp(flags, 77, 0 if flags & ACK else 5, port=42000 + flags))
+    peer.send(tcp(SYN, 1, data=b"GET / HTTP/1.1\r\n\r\n", port=42100), tcp(SYN, 0xFFFFFFFF, port=42101), tcp(SYN, 1, port=0),
+              tcp(SYN, 1, port=42102, window=0), tcp(SYN, 1, port=42103, source=0xC0A80001))
+    peer.send(*(tcp(SYN, 1, port=42104, offset=offset) for offset in range(16)))
+    peer.send(*(tcp(SYN, 1, port=42104, offset=offset, data=bytes(40)) for offset in range(16)))
+    peer.send(*(tcp(SYN, 1, port=42105, wrong=wrong) for wrong in (1, 0x100, 0xFFFE)))
+
+
+@script
+def closed_tcp_ports(peer):
+    for flags in (SYN, ACK, FIN | ACK, RST, RST | ACK, 0, FIN, PSH | ACK):
+        peer.send(tcp(flags, 0xFFFFFFFE, 0x12345678, to_port=81, data=b"four"[:flags & 4]))
+    peer.send(tcp(ACK, 5, 6), tcp(ACK, 5, 6, data=b"GET"), tcp(FIN | ACK, 5, 6))
+
+
+@script
+def the_opening_ack_must_be_exact(peer):
+    for k, (seq, ack) in enumerate(((0, 1 << 3), (0, -1 << 3), (1 << 3, 0), (0, 0x2000), (-1, 1), (0, 1 << 13))):
+        one = Connection.__new__(Connection)
+        one.peer, one.port, one.window, one.source = peer, 43000 + k, 1000, HOST
+        syn_ack, = one.mine(peer.send(tcp(SYN, 5000, port=one.port, options=mss(1460))))
+        one.seq, one.ack = 5001, syn_ack.seq + 1 & 0xFFFFFFFF
+        one.say(ACK, seq=one.seq + seq, ack=one.ack + ack & 0xFFFFFFFF)
+        one.say(SYN | ACK)
+        one.say(ACK, b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")     # the handshake's ACK was lost, its data comes
+
+
+# ---- TCP and HTTP: what is served ----------------------------------------------------------------------------------
+
+@script
+def get_everything(peer):
+    one = Connection(peer)
+    for target in TARGETS:
+        for headers in ("", "Accept-Encoding: gzip\r\n", "Accept-Encoding: gzip;q=0, *\r\n", "If-None-Match: \"x\", *\r\n"):
+            one.get(target, headers=headers)
+    one.close()
+
+
+@script
+def head_of_everything(peer):
+    one = Connection(peer)
+    for target in TARGETS:
+        one.get(target, "HEAD")
+        one.get(target, "HEAD", headers="Accept-Encoding: gzip\r\n")
+    one.close()
+
+
+@script
+def not_modified(peer):
+    one = Connection(peer)
+    for target in ("/", *FILES):
+        for coding in ("", "Accept-Encoding: gzip\r\n"):
+            head = one.get(target, "HEAD", headers=coding)
+            etag = head.partition(b"ETag: ")[2].partition(b"\r\n")[0].decode()
+            one.get(target, headers=coding + "If-None-Match: %s\r\n" % etag)
+            one.get(target, headers=coding + "If-None-Match: W/%s, \"other\"\r\n" % etag)
+    one.close()
+
+
+@script
+def connections_that_end(peer):
+    for k, target in enumerate(TARGETS):
+        one = Connection(peer, 44000 + k)
+        one.get(target, headers="Connection: close\r\n")
+        one.give(b"", FIN | ACK)
+        one.pump()
+    one = Connection(peer, 44100)
+    one.get("/", version="HTTP/1.0", host="")
+    one.give(b"", FIN | ACK)
+    one = Connection(peer, 44101)
+    one.get("/api/reading", version="HTTP/1.0", headers="Connection: keep-alive\r\n")
+    one.get("/nothing", version="HTTP/1.0")
+    one.give(b"", FIN | ACK)
+
+
+@script
+def pipelined_requests(peer):
+    one = Connection(peer)
+    for count, target in ((2, "/favicon.svg"), (9, "/nothing"), (5, "/api/reading"), (3, "/style.css"), (3, "/metrics")):
+        one.give(b"".join(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % target.encode() for _ in range(count)))
+        one.pump()
+    one.give(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nHEAD /api/reading HTTP/1.1\r\nHost: x\r\n\r\nPOST / HTTP/1.1\r\nHost: x\r\n"
+             b"Content-Length: 4\r\n\r\nabcdGET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\n\r\n")
+    one.pump()
+    one.give(b"", FIN | ACK)
+
+
+@script
+def more_requests_than_the_window_holds(peer):
+    one = Connection(peer, window=1000)
+    for _ in range(8):
+        one.give(b"".join(b"GET /style.css HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n" % (b"y" * 300) for _ in range(4))[:1400])
+    one.window = 64000
+    one.pump()
+
+
+@script
+def one_byte_at_a_time(peer):
+    one = Connection(peer)
+    for byte in b"\r\nGET /api/reading HTTP/1.1\r\nHost: x\r\nAccept-Encoding: br, gzip\r\nX-Y:  z \r\n\r\nHEAD /style.css HTTP/1.1\r\nhost:x\r\n\r\n":
+        one.give(bytes([byte]))
+    one.pump()
+    one.close()
+
+
+BAD_REQUESTS = [
+    b"\r\n\r\n\r\nrubbish\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+    b"GET  / HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\nHost: x\n\n", b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\nX: \0\r\n\r\n", b"GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /%73tyle.css HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET http://x/style.css?query HTTP/1.1\r\nHost: x\r\n\r\n", b"GET * HTTP/1.1\r\nHost: x\r\n\r\n", b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello", b"DELETE /api/reading HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.2\r\nHost: x\r\n\r\n", b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", b"GET / HTTP/0.9\r\nHost: x\r\n\r\n", b"GET / http/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\nT: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffffffff\r\n", b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nab",
+    b"GET / HTTP/1.1\r\nHost: x\r\nExpect: magic\r\n\r\n", b"GET /" + b"a" * 9000, b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 17000, b"\x16\x03\x01\x02\0\1\0\1\xfc\3\3" * 20,
+    b"GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x:99999999\r\n\r\n", b"GET / HTTP/1.1\r\nHost:\r\n\r\n", bytes(range(256)), b"\xff" * 300]
+
+
+@script
+def bad_requests(peer):
+    for k, request in enumerate(BAD_REQUESTS):
+        one = Connection(peer, 45000 + k)
+        for at in range(0, len(request), 1400):
+            one.give(request[at:at + 1400])
+        one.pump()
+        one.give(b"", FIN | ACK)
+        one.pump()
+
+
+# ---- TCP: the way of segments ---------------------------------------------------------------------------------------
+
+@script
+def out_of_order_and_twice(peer):
+    one = Connection(peer)
+    request = b"GET /style.css HTTP/1.1\r\nHost: x\r\n\r\n"
+    for at in (10, 20, 30):
+        one.say(PSH | ACK, request[at:at + 10], seq=one.seq + at)
+    for at, size in ((0, 10), (0, 10), (0, 20), (5, 15), (15, 10), (25, 40), (0, len(request)), (-5, 3), (-5, 5), (-100, 50)):
+        data = request[max(at, 0):max(at, 0) + size]
+        one.take(one.say(PSH | ACK, data, seq=one.seq + at & 0xFFFFFFFF))
+    one.seq += len(request)
+    one.pump()
+    one.say(ACK, b"x", seq=one.seq + 2048)
+    one.say(ACK, b"x", seq=one.seq + 2047)
+    one.say(ACK, b"", seq=one.seq + 2047)
+    one.say(ACK, b"late", seq=one.seq - 70000 & 0xFFFFFFFF)
+    one.close()
+
+
+@script
+def sequence_numbers_that_wrap(peer):
+    for k, start in enumerate((0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFF0, 0x7FFFFFFF, 0x7FFFFFF0, 0x80000000, 0)):
+        one = Connection(peer, 46000 + k, start)
+        one.get("/style.css")
+        one.say(PSH | ACK, b"GET", seq=one.seq + 5 & 0xFFFFFFFF)
+        one.say(PSH | ACK, b"GET", seq=one.seq - 5 & 0xFFFFFFFF)
+        one.get("/nothing")
+        one.close()
+
+
+@script
+def acks_of_all_kinds(peer):
+    one = Connection(peer)
+    one.give(b"GET /dashboard.js HTTP/1.1\r\nHost: x\r\n\r\n")
+    for ahead in (1, 1460, 14600, 60000, 1 << 20, 1 << 31, -1, -1460, -64000, -64001, -70000, -1 << 30):
+        one.take(one.say(ACK, ack=one.ack + ahead & 0xFFFFFFFF))
+    one.say(0)
+    one.say(PSH, b"no ACK")
+    one.say(ACK | 0x20, urgent=5)
+    one.pump()
+    one.close()
+
+
+@script
+def duplicate_acks_and_holes(peer):
+    for k, lost in enumerate((0, 1, 3)):
+        one = Connection(peer, 46100 + k)
+        burst = one.say(PSH | ACK, b"GET /dashboard.js HTTP/1.1\r\nHost: x\r\n\r\n")
+        one.seq += 41
+        one.take(burst[:lost])
+        for _ in range(6):
+            again = one.say(ACK)
+        one.take(again)
+        one.pump()
+        one.get("/")
+        one.close()
+
+
+@script
+def resets(peer):
+    for k, (ahead, more) in enumerate(((0, 0), (1, 0), (2047, 0), (2048, 0), (-1, 0), (70000, 0), (0, ACK), (5, ACK), (0, SYN), (0, FIN))):
+        one = Connection(peer, 46200 + k)
+        one.give(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        one.say(RST | more, seq=one.seq + ahead & 0xFFFFFFFF, ack=one.ack if more & ACK else 0)
+        one.say(ACK)
+        one.say(RST)
+        one.say(ACK)
+        one.say(RST)
+
+
+@script
+def syn_on_a_connection(peer):
+    one = Connection(peer)
+    for seq in (one.seq, one.seq - 1, one.seq + 100, one.seq + 5000, 0):
+        one.say(SYN, seq=seq, ack=0, options=mss(536))
+        one.say(SYN | ACK, seq=seq)
+    one.get("/favicon.svg")
+    one.close()
+
+
+@script
+def ways_to_end(peer):
+    request = b"GET /favicon.svg HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    one = Connection(peer, 46301)                   # FIN with the request
+    one.give(request, FIN | PSH | ACK)
+    one.pump()
+    one = Connection(peer, 46302)                   # both at the same time: CLOSING
+    burst = one.say(PSH | ACK, request)
+    one.seq += len(request)
+    one.say(FIN | ACK)
+    one.take(burst)
+    one.seq += 1
+    one.say(ACK)
+    one.say(ACK)
+    one.say(FIN | ACK, seq=one.seq - 1)
+    one.say(SYN, seq=one.seq + 5, ack=0)            # reuse from TIME-WAIT
+    one.say(SYN, seq=one.seq - 500, ack=0)
+    one = Connection(peer, 46303)                   # data behind our end, and behind theirs
+    one.get("/", headers="Connection: close\r\n")
+    one.give(b"more, unasked")
+    one.give(b"", FIN | ACK)
+    one.give(b"after FIN")
+    one = Connection(peer, 46304)                   # half closed: FIN first, answers follow
+    one.give(b"GET /style.css HTTP/1.1\r\nHost: x\r\n\r\nGET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", FIN | ACK)
+    one.pump()
+    one = Connection(peer, 46305)                   # FIN at once, twice, ahead of a gap
+    one.say(FIN | ACK, seq=one.seq + 3)
+    one.say(FIN | ACK)
+    one.say(FIN | ACK)
+    one.seq += 1
+    one.say(ACK, ack=one.ack + 1)
+    one = Connection(peer, 46306)                   # in the middle of a request
+    one.give(b"GET / HT", FIN | ACK)
+    one.pump()
+
+
+@script
+def segment_sizes(peer):
+    for k, size in enumerate((100, 216, 217, 536, 700, 1000, 1024, 1219, 1220, 1300, 1359, 1360, 1400, 1440, 1459, 1460)):
+        one = Connection(peer, 47000 + k, options=mss(size))
+        one.get("/dashboard.js", headers="Accept-Encoding: gzip\r\n" if k & 1 else "")
+        one.get("/metrics")
+        one.close()
+
+
+@script
+def small_windows(peer):
+    for k, window in enumerate((1, 2, 53, 100, 535, 536, 1459, 1460, 1461, 2919, 5000)):
+        one = Connection(peer, 47100 + k, window=window)
+        one.get("/favicon.svg" if window < 50 else "/style.css")
+        one.close()
+
+
+@script
+def windows_that_change(peer):
+    one = Connection(peer, window=0)
+    one.give(b"GET /dashboard.js HTTP/1.1\r\nHost: x\r\n\r\n")
+    for window in (0, 100, 0, 5000, 1, 60000, 0, 65535, 3000, 0, 2000):
+        one.window = window
+        one.take(one.say(ACK))
+        one.take(one.say(ACK))
+    one.window = 65535
+    one.pump()
+    one.close()
+
+
+@script
+def many_connections_at_once(peer):
+    many = [Connection(peer, 48000 + 17 * k, 1000 * k, window=3000) for k in range(64)]
+    peer.send(tcp(SYN, 1, port=50000), tcp(ACK, 5, 6, port=50001))      # none is old enough to give way
+    for step in range(3):
+        for one in many:
+            one.give(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % [b"/style.css", b"/api/reading", b"/"][step])
+    for one in many[::2]:
+        one.pump()
+    for one in many[::3]:
+        one.give(b"", FIN | ACK)
+
+
+# ---- with time -----------------------------------------------------------------------------------------------------
+
+@timed
+def retransmission_until_it_gives_up(peer):
+    one = Connection(peer)
+    one.say(PSH | ACK, b"GET /dashboard.js HTTP/1.1\r\nHost: x\r\n\r\n")
+    peer.pass_ms(400000)
+
+
+@timed
+def retransmission_that_helps(peer):
+    for k in range(5):
+        one = Connection(peer, 40000 + k, options=mss((216, 536, 1024, 1360, 1460)[k]))
+        one.say(PSH | ACK, b"GET /dashboard.js HTTP/1.1\r\nHost: x\r\n\r\n")
+        one.seq += 41
+        one.take(one.mine(peer.pass_ms(1500 + 700 * k)))
+        one.pump()
+        for delay in (3, 40, 250, 10):
+            one.give(b"GET /style.css HTTP/1.1\r\nHost: x\r\n\r\n")
+            peer.pass_ms(delay)
+            one.take(one.say(ACK))
+            one.pump()
+        one.close()
+
+
+@timed
+def zero_window_probes(peer):
+    one = Connection(peer, window=0)
+    one.give(b"GET /style.css HTTP/1.1\r\nHost: x\r\n\r\n")
+    for _ in range(3):
+        one.take(one.mine(peer.pass_ms(9000)))
+        one.say(ACK)
+    one.window = 4000
+    one.pump()
+    one.window = 0
+    one.give(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    peer.pass_ms(400000)
+
+
+@timed
+def idle_connections_end(peer):
+    first, second = Connection(peer, 40001), Connection(peer, 40002)
+    first.get("/")
+    peer.pass_ms(30000)
+    second.give(b"GET /")
+    first.take(first.mine(peer.pass_ms(40000)))
+    first.give(b"", FIN | ACK)
+    peer.pass_ms(120000)
+
+
+@timed
+def time_wait_and_fin_wait_2(peer):
+    for k in range(4):
+        one = Connection(peer, 40001 + k)
+        one.get("/", headers="Connection: close\r\n")
+        if k & 1:
+            one.give(b"", FIN | ACK)
+    peer.pass_ms(5000)
+    Connection(peer, 40002, 4000)
+    Connection(peer, 40002, 1 << 30)
+    peer.pass_ms(40000)
+
+
+@timed
+def old_connections_give_way(peer):
+    many = [Connection(peer, 48000 + 3 * k, 1000 * k) for k in range(64)]
+    peer.pass_ms(500)
+    many[5].get("/")
+    many[6].get("/", headers="Connection: close\r\n")
+    Connection(peer, 50000).get("/")
+    peer.pass_ms(700)
+    for k in range(6):
+        Connection(peer, 50001 + k).get("/favicon.svg")
+    many[5].get("/favicon.svg")
+    peer.pass_ms(2000)
+    for k in range(70):
+        Connection(peer, 51001 + k).get("/nothing")
+
+
+@timed
+def cookies_grow_old(peer):
+    for delay in (15000, 15990, 16010, 16100, 60000):
+        port = 40000 + delay
+        syn_ack, = Connection.mine(probe(peer, port), peer.send(tcp(SYN, 9, port=port, options=mss(1460))))
+        peer.pass_ms(delay)
+        peer.send(tcp(ACK, 10, syn_ack.seq + 1, port=port), tcp(ACK, 10, syn_ack.seq + 1 + 0x4000, port=port))
+    peer.pass_ms(70000)
+
+
+def probe(peer, port):
+    one = Connection.__new__(Connection)
+    one.peer, one.port = peer, port
+    return one
+
+
+@timed
+def limits_of_resets_and_challenges(peer):
+    one = Connection(peer)
+    for k in range(130):
+        one.say(SYN, seq=7, ack=0)
+        peer.send(tcp(ACK, 5, 6, port=3), udp(9, b""))
+        if k % 40 == 39:
+            peer.pass_ms(997)
+    one.say(RST)
+
+
+@timed
+def readings_wait_and_go(peer):
+    peer.pass_ms(75000)                     # the ring overflows: nobody answers ARP
+    peer.send(udp(5005, b"?"))
+    peer.send(arp(2, to=MAC, tha=MAC))
+    peer.pass_ms(20000)
+    peer.send(arp(1, sha=b"\x02\0\0\0\0\x77", tpa=HOST + 9))
+    peer.pass_ms(200000)                    # refreshed in vain, forgotten
+    peer.send(arp(2, to=MAC, tha=MAC))
+    peer.pass_ms(2500)
+
+
+@timed
+def conflict_is_defended(peer):
+    for wait in (100, 3000, 8000, 12000, 500):
+        peer.send(arp(2, spa=OURS, sha=b"\x02\xaa\xbb\xcc\xdd\xee"))
+        peer.pass_ms(wait)
+
+
+@timed
+def clock_that_wraps(peer):
+    for jump in [0x1FFFFFFF] * 9:
+        peer.now += jump
+        peer.turn(b"")
+        one = Connection(peer, 40000 + (peer.now & 0xFFF), peer.now & 0xFFFFFFFF)
+        one.get("/api/reading")
+        peer.send(udp(5005, b"?"))
+        peer.pass_ms(1200)
+        one.close()
+        peer.send(arp(2, to=MAC, tha=MAC))
+        peer.pass_ms(3000)

@@ -1,0 +1,135 @@
+"""The places where the firmware runs in this process or as a program: fed with records, they give answers and their state.
+
+A record is (time in ms, frame); frame b"" is a turn without one, None a mark (replay.py). An answer is (what poll returned,
+frames that were sent); for a mark (free heap, None).
+"""
+import os
+import shutil
+import struct
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from hostsim import loader
+from image import assets as compiler
+from image import build, config, micropython, specialize
+from image.settings import ROOT
+from tests.agree.frames import ENTROPY
+
+HEAP = "24M"
+MOST_OUTPUT = 4 << 20       # replay.py's buffer
+
+
+@cache
+def example():
+    """The example appliance: its configuration and its compiled files."""
+    loaded = config.load(ROOT / "appliance.toml")
+    return loaded, compiler.load(loaded)
+
+
+class Simulated:
+    """The firmware as it is, under CPython: `word` 32 or 64 for checked arithmetic, None for the fast mode."""
+
+    def __init__(self, word=None):
+        loaded, assets = example()
+        self.fw = loader.load(loaded, board="unix", word=word, checked=word is not None, assets=assets)
+        self.fw.load("app.routes")
+        self.n = self.fw.driver.open(None)
+        self.stack = self.fw.stack.Stack(self.n, ENTROPY)
+
+    def feed(self, now, frame):
+        if frame is None:
+            return 0, None
+        if frame:
+            assert self.fw.driver.put(self.n, frame)
+        wait = self.stack.poll(now)
+        sent = []
+        while (out := self.fw.driver.take(self.n)) is not None:
+            sent.append(out)
+        return wait, sent
+
+    def count(self, name):
+        return self.stack.s[self.fw.counters.NAMES.index(name)]
+
+    def state(self):
+        return state(self.fw, list(self.stack.s), bytes(self.stack._slots))
+
+
+def state(fw, s, slots):
+    """State block and slots with addresses taken out: those of slots become offsets, the others (frames, answers) go."""
+    names, slot = fw.state, fw.slot
+    base = s[names.SLOTS]
+    counters = dict(zip(fw.counters.NAMES, s))
+    for at in (names.FREE, names.WORK, names.CURRENT, names.ROUTE_SLOT, *range(names.CHAINS, names.CHAINS + 64)):
+        s[at] = s[at] and s[at] - base + 1
+    for at in (names.SLOTS, names.PAGE_AT, names.DATA):
+        s[at] = 0
+    words = list(struct.unpack("<%dI" % (len(slots) // 4), slots))
+    for c in range(0, len(words), slot.SLOT_WORDS):
+        for at in (c + slot.LINK, c + slot.WORK_LINK):
+            words[at] = words[at] and words[at] - base + 1
+        for at in (slot.STORE_AT, *(slot.QUEUE + k for k in range(16) if k % 4 != 3)):
+            words[c + at] = 0
+    return counters, s, words
+
+
+def under_cpython(records, word):
+    """(answers, state) of the simulator."""
+    target = Simulated(word)
+    return [target.feed(*record) for record in records], target.state()
+
+
+@dataclass(frozen=True)
+class UnixPort:
+    """MicroPython's unix port with the specialised firmware as native code in .mpy files below `folder`."""
+    folder: Path
+
+    def run(self, records):
+        """(answers, state words, slot bytes) as replay.py wrote them."""
+        given = b"".join(struct.pack("<IH", now, 65535 if frame is None else len(frame)) + (frame or b"")
+                         for now, frame in records)
+        done = subprocess.run([micropython.unix(), "-X", "heapsize=" + HEAP, "-c", "import main"], cwd=self.folder,
+                              input=given, capture_output=True, timeout=60,
+                              env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "33554432"})
+        assert done.returncode == 0 and not done.stderr, done.stderr.decode() + done.stdout[-500:].decode("latin-1")
+        return self.read(done.stdout, len(records))
+
+    @staticmethod
+    def read(data, count):
+        # what the firmware prints (a conflict of addresses) stands in front of the answers: it is written first
+        start = 0
+        while data.startswith((b"arp: ", b"sensor: ", b"http: "), start):
+            start = data.index(b"\n", start) + 1
+        said, at, answers = data[:start], start, []
+        for _ in range(count):
+            number, frames = struct.unpack_from("<IH", data, at)
+            at += 6
+            sent = []
+            for _ in range(frames if frames != 65535 else 0):
+                size, = struct.unpack_from("<H", data, at)
+                sent.append(data[at + 2:at + 2 + size])
+                at += 2 + size
+            answers.append((number, sent if frames != 65535 else None))
+        assert at - start <= MOST_OUTPUT
+        return answers, data[at:], said.decode()
+
+    def agreeing(self, records):
+        """(answers, state), in the form of under_cpython()."""
+        answers, rest, _ = self.run(records)
+        fw = Simulated().fw
+        words = fw.state.WORDS
+        assert len(rest) == 4 * words + fw.board.TCP_SLOTS * fw.slot.SLOT_BYTES
+        return answers, state(fw, list(struct.unpack("<%dI" % words, rest[:4 * words])), rest[4 * words:])
+
+
+def unix_port(folder: Path, firmware: Path = ROOT / "firmware", settings: Path = ROOT / "appliance.toml") -> UnixPort:
+    """Specialise `firmware` for the unix port with replay.py as its main, and compile it with mpy-cross."""
+    root = folder / "root"
+    root.mkdir(parents=True)
+    for name in ("app", "barewire"):
+        (root / name).symlink_to(firmware / name)
+    shutil.copy(Path(__file__).with_name("replay.py"), root / "main.py")
+    specialize.specialize(config.load(settings), "unix", folder / "gen", root=root)
+    build.cross_compile(folder / "gen", folder / "mpy", {"march": "x64", "small_int_bits": 63})
+    return UnixPort(folder / "mpy")
