@@ -272,42 +272,46 @@ def header_section(r: ptr32, t: ptr32, a: int, stop: int) -> int:
                 state = r[h.FIELD] & h.STATE_BITS
         if state == h.SKIP:
             a = text(kind, a)
-            if ptr8(a)[0] == CR:
-                a = a + 1
-                state = h.VALUE_LF
-            elif a ^ stop:
-                state = BAD
-        if a ^ stop and state > h.SKIP and state < h.IN_BODY:
+            state = h.VALUE_END
+            if a == stop:
+                state = h.SKIP
+        elif state >= h.HOST_START and a ^ stop:
             b = ptr8(a)[0]
-            if state == h.VALUE_LF:
-                state = h.LINE if b == LF else BAD
-                a = a + 1
-            elif state < h.HOST_START:
-                a = a + 1
-                if state == h.END_LF:
-                    state = BAD
-                    if b == LF:
-                        state = end_of_head(r, a)
-                elif b == CR:
-                    state = h.VALUE_LF
-                elif kind[b] & h.BLANK_CHAR == 0:
-                    state = BAD
-            elif state < h.LENGTH_START:
+            if state < h.LIST:
                 r[h.STATE] = state
-                a = host(r, t, a, stop)
-                state = r[h.STATE]
-            elif state < h.LIST:
-                r[h.STATE] = state
-                a = content_length(r, kind, a, stop)
+                if state < h.LENGTH_START:
+                    a = host(r, kind, int(t) + t[h.PATHS], a, stop)
+                else:
+                    a = content_length(r, kind, a, stop)
                 state = r[h.STATE]
             elif state < h.ETAG_LIST:
                 state = around_token(r, t, state, b)
                 if state != h.TOKEN:
                     a = a + 1
-            else:
+            elif state < h.IN_BODY:
                 state = etag(r, t, state, b)
                 if state != h.SKIP:
                     a = a + 1
+        if state == h.VALUE_END:
+            while kind[ptr8(a)[0]] & h.BLANK_CHAR:
+                a = a + 1
+            if ptr8(a)[0] == CR:
+                a = a + 1
+                state = h.VALUE_LF
+            elif a ^ stop:
+                state = BAD
+        if state == h.VALUE_LF:
+            if ptr8(a)[0] == LF:
+                a = a + 1
+                state = h.LINE
+            elif a ^ stop:
+                state = BAD
+        elif state == h.END_LF:
+            if ptr8(a)[0] == LF:
+                a = a + 1
+                state = end_of_head(r, a)
+            elif a ^ stop:
+                state = BAD
     r[h.STATE] = state
     return a
 
@@ -390,9 +394,8 @@ def end_of_head(r: ptr32, a: int) -> int:
 
 # ---- values that matter --------------------------------------------------------------------------------------------
 @inline
-def host(r: ptr32, t: ptr32, a: int, stop: int) -> int:
+def host(r: ptr32, kind: ptr8, paths: int, a: int, stop: int) -> int:
     """uri-host [":" port], in Host or in an absolute target (RFC 9110 4.2.3, 7.2); only there it must not be empty."""
-    kind = ptr8(int(t) + h.KIND)
     state = r[h.STATE]
     if state == h.HOST_START:
         state = h.HOST
@@ -420,9 +423,9 @@ def host(r: ptr32, t: ptr32, a: int, stop: int) -> int:
             state = h.VALUE_END
         else:
             state = h.IN_PATH
-            r[h.NODE] = int(t) + t[h.PATHS]
+            r[h.NODE] = paths
             if b == 63 or b == BLANK:           # an empty path is / (RFC 9110 4.2.3), which all paths begin with
-                r[h.NODE] = r[h.NODE] + 4
+                r[h.NODE] = paths + 4
             elif b != SLASH:
                 state = BAD
     r[h.STATE] = state
