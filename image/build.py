@@ -81,7 +81,7 @@ def cross_compile(gen: Path, out: Path, build: dict) -> list[Path]:
         name = path.relative_to(gen)
         mpy = out / name.with_suffix(".mpy")
         mpy.parent.mkdir(parents=True, exist_ok=True)
-        command(tool, f"-march={build['march']}", f"-msmall-int-bits={build['small_int_bits']}", "-s", name, "-o", mpy, path)
+        command(tool, "-X", "heapsize=64m", f"-march={build['march']}", f"-msmall-int-bits={build['small_int_bits']}", "-s", name, "-o", mpy, path)
         return mpy
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

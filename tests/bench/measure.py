@@ -1,0 +1,132 @@
+"""One function per figure: measure it once, or as often as its statistics need. The load generators are named in the table."""
+import http.client
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import time
+from pathlib import Path
+
+from image import settings
+from image.qemu import Qemu
+from image.settings import ROOT, Refused
+from tests.real.network import DEVICE, processor_seconds
+
+PAGE, BIG = "/", "/megabyte.bin"
+LOAD = ROOT / "build" / "bench" / "load"
+
+
+def compile_load() -> None:
+    LOAD.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["gcc", "-O2", "-Wall", "-o", LOAD, Path(__file__).with_name("load.c")], check=True)
+
+
+def said(*command: str) -> str:
+    """What a program prints that is expected to succeed within seconds."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60)
+    if done.returncode:
+        raise Refused(f"{command[0]}: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+    return done.stdout
+
+
+def _load(*words) -> float:
+    rate, _, bad = said(LOAD, *words).split()
+    if int(bad):
+        raise Refused(f"{bad} datagrams came with wrong bytes")
+    return float(rate)
+
+
+def echoes(window: int, seconds: float) -> float:
+    """UDP echoes of 64 bytes a second."""
+    return _load("echo", DEVICE, 7, 64, window, seconds)
+
+
+def sensor_datagrams(seconds: float) -> float:
+    return _load("sink", 9000, seconds)
+
+
+def _wrk(seconds: int, *words: str) -> str:
+    out = said("wrk", "-t1", f"-d{seconds}", *words)
+    if failed := re.search(r"(Socket errors|Non-2xx).*", out):
+        raise Refused(f"wrk: {failed[0]}")
+    return out
+
+
+def requests(seconds: int, *words: str) -> float:
+    """HTTP requests a second, as wrk counts them on 8 connections."""
+    return float(re.search(r"Requests/sec: +([\d.]+)", _wrk(seconds, "-c8", *words, f"http://{DEVICE}{PAGE}"))[1])
+
+
+def connections(seconds: int) -> float:
+    """HTTP connections a second, one request in each."""
+    return requests(seconds, "-H", "Connection: close")
+
+
+def goodput(seconds: int) -> float:
+    """MB of page a second, whole pages counted, on one connection."""
+    out = _wrk(seconds, "-c1", f"http://{DEVICE}{BIG}")
+    return int(re.search(r"(\d+) requests in", out)[1]) / float(re.search(r"requests in ([\d.]+)s", out)[1])
+
+
+def ping_ms() -> float:
+    """Median round trip of 150 pings, one every 10 ms."""
+    times = re.findall(r"time=([\d.]+) ms", said("ping", "-c150", "-i0.01", DEVICE))
+    return statistics.median(map(float, times))
+
+
+def get_ms() -> float:
+    """Median time of 150 GETs of the 1 KiB page on one connection, one every 10 ms."""
+    connection = http.client.HTTPConnection(DEVICE, timeout=5)
+    times = []
+    for _ in range(150):
+        start = time.perf_counter()
+        connection.request("GET", PAGE)
+        length = len(connection.getresponse().read())
+        times.append(time.perf_counter() - start)
+        if length != 1024:
+            raise Refused(f"the page of 1024 bytes came with {length}")
+        time.sleep(0.01)
+    connection.close()
+    return statistics.median(times) * 1e3
+
+
+def idle_percent(process: subprocess.Popen, seconds: float = 3) -> float:
+    """Processor time that an appliance takes which nobody asks anything, in percent of one processor."""
+    before = processor_seconds(process.pid)
+    time.sleep(seconds)
+    return 100 * (processor_seconds(process.pid) - before) / seconds
+
+
+def version_ms() -> float:
+    """How long QEMU takes to do nothing."""
+    start = time.perf_counter()
+    subprocess.run([settings.board("microvm")["qemu"]["binary"], "--version"], stdout=subprocess.DEVNULL, check=True)
+    return (time.perf_counter() - start) * 1e3
+
+
+def first_frame_ms(image: Path) -> float:
+    """From exec to the appliance's first frame, which arrives as a UDP datagram (QEMU's -netdev dgram)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
+        wire.bind(("127.0.0.1", 0))
+        wire.settimeout(10)
+        netdev = (f"dgram,local.type=inet,local.host=127.0.0.1,local.port=0,"
+                  f"remote.type=inet,remote.host=127.0.0.1,remote.port={wire.getsockname()[1]}")
+        start = time.perf_counter()
+        with Qemu(image=image, netdev=netdev):
+            wire.recv(2048)
+            return (time.perf_counter() - start) * 1e3
+
+
+def missing(*tools: str) -> str:
+    """Names the tools that are not there."""
+    lacking = [tool for tool in tools if not shutil.which(tool)]
+    return f"no {', '.join(lacking)}: apt-get install {' '.join(lacking)}" if lacking else ""
+
+
+def machine() -> str:
+    """One line: what this was measured on."""
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    version = said(settings.board("microvm")["qemu"]["binary"], "--version").split()[3]
+    return f"{os.cpu_count()} x {model[1] if model else 'processor'}, QEMU {version}, load {os.getloadavg()[0]:.1f} at the start"
