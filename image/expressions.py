@@ -91,7 +91,7 @@ class Expressions:
             return value
         busy = {name for statement in during for name in stored(statement)} - self.live
         self.live |= busy           # they used these names and gave them back
-        name = self.allocate(self.current, "", "kept", self.type_of(value))
+        name = self.allocate(self.current, "kept", self.type_of(value))
         self.live -= busy
         ahead.append(self.assign(name, value, value))
         return place(ast.Name(name, ast.Load()), value)
