@@ -80,17 +80,17 @@ COUNTERS = (
     # HTTP (RFC 9110, RFC 9112)
     ("http_requests", "requests answered"),
     ("http_304", "answered: not modified"),
-    ("http_overflow", "route's answer longer than a page"),
+    ("http_overflow", "answers longer than a page"),
     ("http_400", "refused: bad request"),
     ("http_404", "refused: no such page"),
-    ("http_405", "refused: method not allowed"),
+    ("http_405", "refused: method"),
     ("http_413", "refused: body too large"),
     ("http_414", "refused: target too long"),
     ("http_431", "refused: header too large"),
     ("http_500", "refused: route failed"),
-    ("http_501", "refused: not implemented"),
+    ("http_501", "refused: unknown method"),
     ("http_503", "refused: no page free"),
-    ("http_505", "refused: HTTP version"),
+    ("http_505", "refused: version"),
 )
 
 NAMES = tuple(name for name, _ in COUNTERS)

@@ -97,6 +97,15 @@ def test_metrics_fits_a_page_whatever_it_counts(server):
         server.s[:] = type(server.s)("I", kept)
 
 
+@pytest.mark.parametrize("board", [file.stem for file in (compiler.ROOT / "firmware/barewire/boards").glob("[!_]*.py")])
+def test_metrics_fits_a_page_of_every_board(board):
+    fw = loader.load(CONFIG, board=board)
+    routes = fw.modules["app.routes"]
+    lines = [routes.UPTIME, routes.MEMORY, routes.CONNECTIONS, *routes.COUNTERS, *routes.NIC_COUNTERS]
+    head = len(next(route[2] for route in fw.page.ROUTES if route[0] == "/metrics"))
+    assert head + sum(len(line) + len("4294967295\n") for line in lines) <= fw.board.PAGE_BYTES
+
+
 # ---- the page -----------------------------------------------------------------------------------------------------------
 def test_dashboard_is_small_and_its_own():
     files = list(WWW.iterdir())
