@@ -44,7 +44,7 @@ class Stack:
         if config.HTTP:
             self.t = http.tables(assets)
             self._slots = bytearray(board.TCP_SLOTS * slot.SLOT_BYTES)
-            self._store = bytearray(board.TCP_SLOTS * board.SLOT_RX)
+            self._store = bytearray(board.TCP_SLOTS * board.SLOT_RX + 4)    # http.feed marks the end behind the data
             self._pages = bytearray(board.PAGES * board.PAGE_BYTES)
             slot.setup(s, addressof(self._slots), addressof(self._store))
             s[PAGE_AT] = addressof(self._pages)
