@@ -564,7 +564,7 @@ def old_connections_give_way(peer):
 @timed
 def cookies_grow_old(peer):
     for delay in (15000, 15990, 16010, 16100, 60000):
-        port = 40000 + delay
+        port = 1000 + delay
         syn_ack, = Connection.mine(probe(peer, port), peer.send(tcp(SYN, 9, port=port, options=mss(1460))))
         peer.pass_ms(delay)
         peer.send(tcp(ACK, 10, syn_ack.seq + 1, port=port), tcp(ACK, 10, syn_ack.seq + 1 + 0x4000, port=port))
@@ -611,7 +611,7 @@ def conflict_is_defended(peer):
 def clock_that_wraps(peer):
     for jump in [0x1FFFFFFF] * 9:
         peer.now += jump
-        peer.turn(b"")
+        peer.turn()
         one = Connection(peer, 40000 + (peer.now & 0xFFF), peer.now & 0xFFFFFFFF)
         one.get("/api/reading")
         peer.send(udp(5005, b"?"))
@@ -619,3 +619,20 @@ def clock_that_wraps(peer):
         one.close()
         peer.send(arp(2, to=MAC, tha=MAC))
         peer.pass_ms(3000)
+
+
+@timed
+def many_frames_in_one_turn(peer):
+    """More than a turn's 64 frames, and more answers than the card has transmit buffers for."""
+    peer.turn(*(udp(7, text(k)) for k in range(100)), *(arp() for _ in range(20)))
+    many = [Connection(peer, 48000 + 7 * k, 1000 * k) for k in range(60)]
+    for target in (b"/style.css", b"/api/reading", b"/dashboard.js"):
+        sent = peer.turn(*(one.frame(PSH | ACK, (request := b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % target)) for one in many))
+        for one in many:
+            one.seq += len(request)
+        for _ in range(30):
+            for one in many:
+                one.take(one.mine(sent))
+            sent = peer.turn(*(one.frame(ACK) for one in many))
+        peer.pass_ms(50)
+    peer.turn(*(one.frame(FIN | ACK) for one in many))

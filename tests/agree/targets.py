@@ -1,7 +1,7 @@
 """The places where the firmware runs in this process or as a program: fed with records, they give answers and their state.
 
-A record is (time in ms, frame); frame b"" is a turn without one, None a mark (replay.py). An answer is (what poll returned,
-frames that were sent); for a mark (free heap, None).
+A record is (time in ms, frames that arrive then); None instead of frames is a mark (replay.py). An answer is (what poll
+returned, frames that were sent); for a mark (free heap, None).
 """
 import os
 import shutil
@@ -38,10 +38,10 @@ class Simulated:
         self.n = self.fw.driver.open(None)
         self.stack = self.fw.stack.Stack(self.n, ENTROPY)
 
-    def feed(self, now, frame):
-        if frame is None:
+    def feed(self, now, frames):
+        if frames is None:
             return 0, None
-        if frame:
+        for frame in frames:
             assert self.fw.driver.put(self.n, frame)
         wait = self.stack.poll(now)
         sent = []
@@ -57,7 +57,7 @@ class Simulated:
 
 
 def state(fw, s, slots):
-    """State block and slots with addresses taken out: those of slots become offsets, the others (frames, answers) go."""
+    """State block and slots with addresses taken out: those of slots become offsets, the others (frames, answers, tables) go."""
     names, slot = fw.state, fw.slot
     base = s[names.SLOTS]
     counters = dict(zip(fw.counters.NAMES, s))
@@ -69,7 +69,7 @@ def state(fw, s, slots):
     for c in range(0, len(words), slot.SLOT_WORDS):
         for at in (c + slot.LINK, c + slot.WORK_LINK):
             words[at] = words[at] and words[at] - base + 1
-        for at in (slot.STORE_AT, *(slot.QUEUE + k for k in range(16) if k % 4 != 3)):
+        for at in (slot.STORE_AT, slot.HTTP_WORDS + fw.http_layout.NODE, *(slot.QUEUE + k for k in range(16) if k % 4 != 3)):
             words[c + at] = 0
     return counters, s, words
 
@@ -87,8 +87,8 @@ class UnixPort:
 
     def run(self, records):
         """(answers, state words, slot bytes) as replay.py wrote them."""
-        given = b"".join(struct.pack("<IH", now, 65535 if frame is None else len(frame)) + (frame or b"")
-                         for now, frame in records)
+        given = b"".join(struct.pack("<IH", now, 65535 if frames is None else len(frames))
+                         + b"".join(struct.pack("<H", len(frame)) + frame for frame in frames or ()) for now, frames in records)
         done = subprocess.run([micropython.unix(), "-X", "heapsize=" + HEAP, "-c", "import main"], cwd=self.folder,
                               input=given, capture_output=True, timeout=60,
                               env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "33554432"})

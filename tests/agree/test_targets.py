@@ -28,7 +28,7 @@ def differ(peer, answers, name):
     for k, (record, ours, theirs) in enumerate(zip(peer.records, peer.answers, answers)):
         if ours != theirs:
             return "record %d at %d ms, frame %s\nreference: %s\n%s: %s" % (
-                k, record[0], record[1].hex(), shown(ours), name, shown(theirs))
+                k, record[0], [frame.hex() for frame in record[1]], shown(ours), name, shown(theirs))
     return "" if len(answers) == len(peer.answers) else "%s gave %d answers" % (name, len(answers))
 
 
