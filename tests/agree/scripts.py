@@ -9,8 +9,7 @@ from tests.agree.frames import (ACK, BROADCAST, FIN, HOST, ICMP, MAC, OURS, PSH,
 
 FILES = ["/" + str(path.relative_to(ROOT / "firmware/app/www")) for path in sorted((ROOT / "firmware/app/www").rglob("*"))
          if path.is_file()]
-ROUTES = ["/api/reading", "/metrics"]
-TARGETS = ["/", *FILES, *ROUTES, "/nothing", "/api"]
+TARGETS = ["/", *FILES, "/api/reading", "/nothing", "/api"]       # /metrics tells what a target alone knows: metrics()
 SCRIPTS, TIMED = {}, {}
 
 
@@ -267,11 +266,11 @@ def connections_that_end(peer):
 @script
 def pipelined_requests(peer):
     one = Connection(peer)
-    for count, target in ((2, "/favicon.svg"), (9, "/nothing"), (5, "/api/reading"), (3, "/style.css"), (3, "/metrics")):
+    for count, target in ((2, "/favicon.svg"), (9, "/nothing"), (5, "/api/reading"), (3, "/style.css")):
         one.give(b"".join(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % target.encode() for _ in range(count)))
         one.pump()
     one.give(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nHEAD /api/reading HTTP/1.1\r\nHost: x\r\n\r\nPOST / HTTP/1.1\r\nHost: x\r\n"
-             b"Content-Length: 4\r\n\r\nabcdGET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\n\r\n")
+             b"Content-Length: 4\r\n\r\nabcdGET /style.css HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\n\r\n")
     one.pump()
     one.give(b"", FIN | ACK)
 
@@ -444,7 +443,6 @@ def segment_sizes(peer):
     for k, size in enumerate((100, 216, 217, 536, 700, 1000, 1024, 1219, 1220, 1300, 1359, 1360, 1400, 1440, 1459, 1460)):
         one = Connection(peer, 47000 + k, options=mss(size))
         one.get("/dashboard.js", headers="Accept-Encoding: gzip\r\n" if k & 1 else "")
-        one.get("/metrics")
         one.close()
 
 
@@ -482,7 +480,20 @@ def many_connections_at_once(peer):
         one.give(b"", FIN | ACK)
 
 
-# ---- with time -----------------------------------------------------------------------------------------------------
+# ---- with time, or with what a target alone knows -----------------------------------------------------------------------------------------------------
+
+@timed
+def metrics(peer):
+    for k, size in enumerate((216, 536, 1000, 1460)):
+        one = Connection(peer, 47300 + k, options=mss(size))
+        one.get("/metrics", "HEAD")
+        one.get("/metrics")
+        one.get("/style.css")
+        one.give(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 5)
+        one.pump()
+        one.get("/metrics", headers="Connection: close\r\n")
+        one.give(b"", FIN | ACK)
+
 
 @timed
 def retransmission_until_it_gives_up(peer):
