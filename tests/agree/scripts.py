@@ -1,7 +1,7 @@
 """What a peer says to the appliance: one function for each thing that it has to answer, or must not.
 
 A script in SCRIPTS takes no time: its answers depend on no clock, so that the image, whose time is real, can be compared too.
-Those in TIMED let time pass. Both leave no connection open.
+Those in TIMED let time pass. SECOND is for the appliance in second/.
 """
 from image.settings import ROOT
 from tests.agree.frames import (ACK, BROADCAST, FIN, HOST, ICMP, MAC, OURS, PSH, RST, SYN, TCP, UDP, Connection, arp,
@@ -10,7 +10,7 @@ from tests.agree.frames import (ACK, BROADCAST, FIN, HOST, ICMP, MAC, OURS, PSH,
 FILES = ["/" + str(path.relative_to(ROOT / "firmware/app/www")) for path in sorted((ROOT / "firmware/app/www").rglob("*"))
          if path.is_file()]
 TARGETS = ["/", *FILES, "/api/reading", "/nothing", "/api"]       # /metrics tells what a target alone knows: metrics()
-SCRIPTS, TIMED = {}, {}
+SCRIPTS, TIMED, SECOND = {}, {}, {}
 
 
 def script(function):
@@ -20,6 +20,11 @@ def script(function):
 
 def timed(function):
     TIMED[function.__name__] = function
+    return function
+
+
+def second(function):
+    SECOND[function.__name__] = function
     return function
 
 
@@ -206,8 +211,7 @@ def closed_tcp_ports(peer):
 @script
 def the_opening_ack_must_be_exact(peer):
     for k, (seq, ack) in enumerate(((0, 1 << 3), (0, -1 << 3), (1 << 3, 0), (0, 0x2000), (-1, 1), (0, 1 << 13))):
-        one = Connection.__new__(Connection)
-        one.peer, one.port, one.window, one.source = peer, 43000 + k, 1000, HOST
+        one = probe(peer, 43000 + k)
         syn_ack, = one.mine(peer.send(tcp(SYN, 5000, port=one.port, options=mss(1460))))
         one.seq, one.ack = 5001, syn_ack.seq + 1 & 0xFFFFFFFF
         one.say(ACK, seq=one.seq + seq, ack=one.ack + ack & 0xFFFFFFFF)
@@ -480,6 +484,22 @@ def many_connections_at_once(peer):
         one.give(b"", FIN | ACK)
 
 
+@script
+def the_last_slot_is_taken_meanwhile(peer):
+    late = probe(peer, 49999)
+    syn_ack, = late.mine(peer.send(tcp(SYN, 9, port=49999)))
+    for k in range(64):
+        Connection(peer, 50000 + k)
+    peer.send(tcp(ACK, 10, syn_ack.seq + 1, port=49999))
+
+
+def probe(peer, port):
+    """A connection that is not opened."""
+    one = Connection.__new__(Connection)
+    one.peer, one.port, one.window, one.source = peer, port, 1000, HOST
+    return one
+
+
 # ---- with time, or with what a target alone knows -----------------------------------------------------------------------------------------------------
 
 @timed
@@ -576,16 +596,10 @@ def old_connections_give_way(peer):
 def cookies_grow_old(peer):
     for delay in (15000, 15990, 16010, 16100, 60000):
         port = 1000 + delay
-        syn_ack, = Connection.mine(probe(peer, port), peer.send(tcp(SYN, 9, port=port, options=mss(1460))))
+        syn_ack, = probe(peer, port).mine(peer.send(tcp(SYN, 9, port=port, options=mss(1460))))
         peer.pass_ms(delay)
         peer.send(tcp(ACK, 10, syn_ack.seq + 1, port=port), tcp(ACK, 10, syn_ack.seq + 1 + 0x4000, port=port))
     peer.pass_ms(70000)
-
-
-def probe(peer, port):
-    one = Connection.__new__(Connection)
-    one.peer, one.port = peer, port
-    return one
 
 
 @timed
@@ -647,3 +661,42 @@ def many_frames_in_one_turn(peer):
             sent = peer.turn(*(one.frame(ACK) for one in many))
         peer.pass_ms(50)
     peer.turn(*(one.frame(FIN | ACK) for one in many))
+
+
+# ---- the second appliance ------------------------------------------------------------------------------------------
+
+@second
+def services_that_are_not_there(peer):
+    for size in (0, 1, 30):
+        peer.send(udp(7, text(size)), udp(5005, text(size)), arp(), icmp(data=text(size)))
+
+
+@second
+def readings_of_an_everyday_source(peer):
+    peer.pass_ms(6000)
+    peer.send(arp(2, to=MAC, tha=MAC), udp(9, b""))
+    peer.pass_ms(2000)
+    peer.send(arp(2, spa=HOST + 1, sha=b"\x02\7\7\7\7\7"), arp(1, tpa=HOST + 5))
+    peer.pass_ms(1000)
+
+
+@second
+def routes_that_fail(peer):
+    one = Connection(peer)
+    for target in ("/numbers", "/fails", "/long", "/wasteful", "/metrics", "/"):
+        for method in ("GET", "HEAD", "POST"):
+            one.get(target, method)
+    one.get("/fails", headers="Connection: close\r\n")
+    one.give(b"", FIN | ACK)
+
+
+@second
+def more_answers_than_pages(peer):
+    many = [Connection(peer, 40000 + k, window=0) for k in range(20)]
+    for one in many:
+        one.give(b"GET /numbers HTTP/1.1\r\nHost: x\r\n\r\n" * 5)
+    peer.pass_ms(1200)
+    for one in many:
+        one.window = 64000
+        one.pump()
+        one.close()

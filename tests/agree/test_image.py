@@ -43,3 +43,16 @@ def test_script(script, appliance):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_talk(seed, appliance):
     agree(appliance, recorded(lambda peer: talk(peer, seed, timeless=True)))
+
+
+def test_a_difference_shows(appliance):
+    """Control: a recording that was tampered with, in a byte of an answer and in a counter, is found out."""
+    peer = recorded(scripts.SCRIPTS["get_everything"])
+    k = next(k for k, (_, sent) in enumerate(peer.answers) if len(sent) > 3)
+    genuine = peer.answers[k][1][2]
+    peer.answers[k][1][2] = genuine[:200] + bytes([genuine[200] ^ 1]) + genuine[201:]
+    assert machine.differences(appliance, peer).startswith("frame ")
+    peer.answers[k][1][2] = genuine
+    assert machine.differences(appliance, peer) == ""
+    peer.device.stack.s[peer.device.fw.counters.IP_TTL] += 1
+    assert machine.differences(appliance, peer) == "counters: {'ip_ttl': (1, 0)}"
