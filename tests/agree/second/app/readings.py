@@ -1,0 +1,7 @@
+"""A source in everyday Python, which fails now and then."""
+
+
+def door(now, sequence):
+    if sequence % 10 == 3:
+        raise ValueError("stuck")
+    return -sequence if sequence & 1 else now ^ sequence
