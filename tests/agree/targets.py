@@ -77,11 +77,11 @@ class Simulated:
         return self.stack.s[self.fw.counters.NAMES.index(name)]
 
     def state(self):
-        return state(self.fw, list(self.stack.s), bytes(self.stack._slots))
+        return state(self.fw, list(self.stack.s), bytes(self.stack._slots), self.fw.console.getvalue())
 
 
-def state(fw, s, slots):
-    """State block and slots with addresses taken out: those of slots become offsets, the others (frames, answers, tables) go."""
+def state(fw, s, slots, console):
+    """Counters, state block, slots and console; with addresses taken out: those of slots become offsets, the others (frames, answers, tables) go."""
     names, slot = fw.state, fw.slot
     base = s[names.SLOTS]
     counters = dict(zip(fw.counters.NAMES, s))
@@ -95,7 +95,7 @@ def state(fw, s, slots):
             words[at] = words[at] and words[at] - base + 1
         for at in (slot.STORE_AT, slot.HTTP_WORDS + fw.http_layout.NODE, *(slot.QUEUE + k for k in range(16) if k % 4 != 3)):
             words[c + at] = 0
-    return counters, s, words
+    return counters, s, words, console
 
 
 def under_cpython(records, word, appliance=EXAMPLE):
@@ -111,7 +111,7 @@ class UnixPort:
     appliance: Appliance
 
     def run(self, records):
-        """(answers, state words, slot bytes) as replay.py wrote them."""
+        """(answers, state words and slot bytes, console) as replay.py wrote them."""
         given = b"".join(struct.pack("<IH", now, 65535 if frames is None else len(frames))
                          + b"".join(struct.pack("<H", len(frame)) + frame for frame in frames or ()) for now, frames in records)
         done = subprocess.run([micropython.unix(), "-X", "heapsize=" + HEAP, "-c", "import main"], cwd=self.folder,
@@ -141,11 +141,12 @@ class UnixPort:
 
     def agreeing(self, records):
         """(answers, state), in the form of under_cpython()."""
-        answers, rest, _ = self.run(records)
+        answers, rest, console = self.run(records)
         fw = Simulated(appliance=self.appliance).fw
         words = fw.state.WORDS
         assert len(rest) == 4 * words + fw.board.TCP_SLOTS * fw.slot.SLOT_BYTES
-        return answers, state(fw, list(struct.unpack("<%dI" % words, rest[:4 * words])), rest[4 * words:])
+        return answers, state(fw, list(struct.unpack("<%dI" % words, rest[:4 * words])), rest[4 * words:],
+                              console)
 
 
 @cache

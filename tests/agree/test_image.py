@@ -5,7 +5,7 @@ import pytest
 
 from image import build, settings
 from image.settings import ROOT
-from tests.agree import machine, scripts
+from tests.agree import microvm, scripts
 from tests.agree.random_talk import talk
 from tests.agree.test_targets import recorded
 
@@ -27,8 +27,8 @@ def agree(appliance, peer):
     assert not limited, "this exchange depends on the time it takes"
     for _ in range(TRIES):
         try:
-            said = machine.differences(appliance, peer)
-        except machine.Late as late:
+            said = microvm.differences(appliance, peer)
+        except microvm.Late as late:
             said = "too slow to compare, %d times\n%s" % (TRIES, late)
             continue
         break
@@ -51,8 +51,8 @@ def test_a_difference_shows(appliance):
     k = next(k for k, (_, sent) in enumerate(peer.answers) if len(sent) > 3)
     genuine = peer.answers[k][1][2]
     peer.answers[k][1][2] = genuine[:200] + bytes([genuine[200] ^ 1]) + genuine[201:]
-    assert machine.differences(appliance, peer).startswith("frame ")
+    assert microvm.differences(appliance, peer).startswith("frame ")
     peer.answers[k][1][2] = genuine
-    assert machine.differences(appliance, peer) == ""
+    assert microvm.differences(appliance, peer) == ""
     peer.device.stack.s[peer.device.fw.counters.IP_TTL] += 1
-    assert machine.differences(appliance, peer) == "counters: {'ip_ttl': (1, 0)}"
+    assert microvm.differences(appliance, peer) == "counters: {'ip_ttl': (1, 0)}"
