@@ -81,7 +81,10 @@ class Simulated:
 
 
 def state(fw, s, slots, console):
-    """Counters, state block, slots and console; with addresses taken out: those of slots become offsets, the others (frames, answers, tables) go."""
+    """Counters, state block, slots and console, with addresses taken out.
+
+    Those of slots become offsets; those of frames, answers and tables go.
+    """
     names, slot = fw.state, fw.slot
     base = s[names.SLOTS]
     counters = dict(zip(fw.counters.NAMES, s))
@@ -112,8 +115,11 @@ class UnixPort:
 
     def run(self, records):
         """(answers, state words and slot bytes, console) as replay.py wrote them."""
-        given = b"".join(struct.pack("<IH", now, 65535 if frames is None else len(frames))
-                         + b"".join(struct.pack("<H", len(frame)) + frame for frame in frames or ()) for now, frames in records)
+        given = bytearray()
+        for now, frames in records:
+            given += struct.pack("<IH", now, 65535 if frames is None else len(frames))
+            for frame in frames or ():
+                given += struct.pack("<H", len(frame)) + frame
         done = subprocess.run([micropython.unix(), "-X", "heapsize=" + HEAP, "-c", "import main"], cwd=self.folder,
                               input=given, capture_output=True, timeout=60,
                               env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "33554432"})
