@@ -110,6 +110,7 @@ def under_cpython(records, word, appliance=EXAMPLE):
 @dataclass(frozen=True)
 class UnixPort:
     """MicroPython's unix port with the specialised firmware as native code in .mpy files below `folder`."""
+    program: Path
     folder: Path
     appliance: Appliance
 
@@ -120,7 +121,7 @@ class UnixPort:
             given += struct.pack("<IH", now, 65535 if frames is None else len(frames))
             for frame in frames or ():
                 given += struct.pack("<H", len(frame)) + frame
-        done = subprocess.run([micropython.unix(), "-X", "heapsize=" + HEAP, "-c", "import main"], cwd=self.folder,
+        done = subprocess.run([self.program, "-X", "heapsize=" + HEAP, "-c", "import main"], cwd=self.folder,
                               input=given, capture_output=True, timeout=60,
                               env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "33554432"})
         assert done.returncode == 0 and not done.stderr, done.stderr.decode() + done.stdout[-500:].decode("latin-1")
@@ -161,4 +162,4 @@ def unix_port(appliance=EXAMPLE) -> UnixPort:
     root = appliance.root()
     specialize.specialize(appliance.config, "unix", root / "gen", root=root)
     build.cross_compile(root / "gen", root / "mpy", {"march": "x64", "small_int_bits": 63})
-    return UnixPort(root / "mpy", appliance)
+    return UnixPort(micropython.unix(), root / "mpy", appliance)
