@@ -122,15 +122,19 @@ def listen(s: ptr32, f: ptr16, flags: int, n: int) -> int:
         if s[FREE] or oldest:
             count(s, counters.TCP_SYN)
             irs = get32(f, TCP_SEQ)
-            iss = part + irs + cookie.now_part(s) + cookie.mss_class(offered_mss(f))
+            iss = part + irs + cookie.now_part(s) + (cookie.mss_class(offered_mss(f)) << cookie.M_SHIFT)
             reply_with(s, SYN | ACK, iss, irs + 1, board.SLOT_RX)
         else:
             count(s, counters.TCP_SYN_DROPPED)
     elif flags & (SYN | ACK | RST) == ACK:
-        mss = cookie.proven(s, u32(get32(f, TCP_ACK) - get32(f, TCP_SEQ) - part))
+        part = u32(get32(f, TCP_ACK) - get32(f, TCP_SEQ) - part)
+        mss = cookie.proven(s, part)
         if mss == 0:
-            count(s, counters.TCP_BAD_COOKIE)
-            refuse(s, f, flags, n)
+            if cookie.early(s, part):
+                count(s, counters.TCP_OUT_OF_ORDER)     # what is in front of it will open the slot: no RST
+            else:
+                count(s, counters.TCP_BAD_COOKIE)
+                refuse(s, f, flags, n)
         else:
             if oldest:
                 count(s, counters.TCP_EVICTED)
