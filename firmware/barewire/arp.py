@@ -31,7 +31,7 @@ def input(s: ptr32, f: ptr16, length: int) -> int:
     size = 0
     if length < ARP_BYTES:
         count(s, counters.RX_RUNT)
-    elif f[ARP_HTYPE] != ARP_ETHERNET or f[ARP_PTYPE] != TYPE_IP or f[ARP_LENGTHS] != ARP_HLEN_PLEN:
+    elif f[ARP_HTYPE] != ARP_ETHERNET or f[ARP_PTYPE] != TYPE_IP or f[ARP_LENGTHS] != ARP_HLEN_PLEN or not station(f):
         count(s, counters.ARP_MALFORMED)
     elif f[ARP_SPA] == ADDRESS_0 and f[ARP_SPA + 1] == ADDRESS_1:
         conflict(s, f)
@@ -50,6 +50,12 @@ def input(s: ptr32, f: ptr16, length: int) -> int:
         else:
             count(s, counters.ARP_MALFORMED)
     return size
+
+
+@inline
+def station(f: ptr16) -> int:
+    """Whether the sender's MAC names one station: not a group, not zero. What is learned from it is sent to."""
+    return f[ARP_SHA] & 1 == 0 and f[ARP_SHA] | f[ARP_SHA + 1] | f[ARP_SHA + 2] != 0
 
 
 @inline
