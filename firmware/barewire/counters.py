@@ -40,7 +40,7 @@ COUNTERS = (
     ("icmp_unreachable", "port unreachable sent"),
     ("icmp_limited", "port unreachable not sent: rate limit"),
     # UDP (RFC 768)
-    ("udp_loop", "dropped: from a port that answers"),
+    ("udp_loop", "dropped: from port 0 or a service"),
     ("udp_checksum", "dropped: checksum"),
     ("udp_echo", "echo datagrams answered"),
     ("udp_query", "sensor queries answered"),

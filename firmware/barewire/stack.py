@@ -21,7 +21,7 @@ if config.HTTP:
     import assets
 
 FRAMES = 64             # frames a turn, before the sensor, the timers and the card get theirs
-EVENTS = 16             # events a poll, so that the caller can tell the time again
+EVENTS = 64             # events a poll, so that the caller can tell the time again
 TIMER_MS = 60000        # the timers run at least this often
 # What `turn` returns beside the milliseconds until it wants to be called again, as numbers above any of those
 AGAIN, TIMER, READ, ROUTE = (1 << 20 | k for k in range(4))
