@@ -50,6 +50,10 @@ class Port:
         else:
             self.clock.sleep(ms)
 
+    def nap(self, us):
+        """Sleep for a moment of less than a millisecond."""
+        self.idle(1, 0, 0)
+
     def entropy(self):
         return self.random.randbytes(16)
 

@@ -85,6 +85,7 @@ def run(n: ptr32, s: ptr32) -> int:
     """Take the readings that are due and send what waits. Returns 1 when the everyday source has to be read."""
     wanted = 0
     turns = BURST
+    s[BLOCKED] = 0
     while turns:
         turns = turns - 1
         room = 0
@@ -96,7 +97,10 @@ def run(n: ptr32, s: ptr32) -> int:
         if s[RING_COUNT] and room:
             reading = oldest(s)
             waited = WAITED
-        elif fresh and (PERIOD or room):
+        elif fresh and PERIOD == 0 and room == 0:
+            s[BLOCKED] = 1
+            turns = 0
+        elif fresh:
             if config.READING_INLINE:
                 take(s, config.reading(s[NOW], s[SENSOR_SEQ] + 1), VALID)
                 reading = send_or_keep(s, room)

@@ -173,13 +173,13 @@ def turn(n: ptr32, s: ptr32, t: ptr32, tick: int) -> int:
         elif frames == 0:
             event = AGAIN
         else:
-            event = wait(s)
+            event = wait(n, s)
     return event
 
 
 @inline
-def wait(s: ptr32) -> int:
-    """Milliseconds until the next deadline; 0 while something waits for room in the card."""
+def wait(n: ptr32, s: ptr32) -> int:
+    """Milliseconds until the next deadline; 1 while something waits for room in the card."""
     ms = i32(s[TIMER_AT] - s[NOW])
     if config.SENSOR and (sensor.PERIOD or s[HOP_KNOWN]):
         until = i32(s[SENSOR_AT] - s[NOW])
@@ -187,8 +187,10 @@ def wait(s: ptr32) -> int:
             ms = until
         if s[RING_COUNT] and s[HOP_KNOWN]:
             ms = 0
-    if ms < 0 or s[WORK]:
+    if ms < 0:
         ms = 0
+    if s[WORK] or config.SENSOR and s[BLOCKED]:
+        ms = 1 if driver.full(n) else 0
     return ms
 
 

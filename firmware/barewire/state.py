@@ -44,6 +44,8 @@ ANNOUNCE, ANNOUNCE_AT, DEFENDED_AT, CONFLICT = _words(), _words(), _words(), _wo
 # Sensor: next reading due; the latest one: number, status << 24 | uptime >> 32, uptime, value
 SENSOR_AT = _words()
 SENSOR_SEQ, SENSOR_STATUS, SENSOR_UP, SENSOR_VALUE = (_words() for _ in range(4))
+# Whether a reading that was due had to be left for want of room in the card
+BLOCKED = _words()
 # What the everyday source gave (status as above, 0 none yet), and the ring of readings that wait
 READ_VALUE, READ_STATUS, RING_HEAD, RING_COUNT = (_words() for _ in range(4))
 RING = _words(64 * 4)

@@ -17,6 +17,7 @@ TX_HEADERS = const(64)
 SLOT_RX = const(2048)           # bytes a TCP slot holds until they are consumed
 PAGES = const(32)               # buffers for dynamic answers ...
 PAGE_BYTES = const(16384)       # ... and their size
+NAP_US = const(100)             # while all transmit buffers are queued: the card is busy, and QEMU wants the processor
 SPIN = const(200)               # looks at the card before sleeping: an interrupt costs more than these
 
 from barewire import driver     # noqa: E402  after the constants: the driver reads them
@@ -51,7 +52,9 @@ def nic_where():
 
 def idle(n, ms):
     """Sleep until the card has something or `ms` have passed, whatever comes first."""
-    if driver.arm(n):
+    if driver.full(n):
+        port.nap(NAP_US)
+    elif driver.arm(n):
         port.idle(ms, driver.used_index(n), driver.seen(n))
         driver.disarm(n)
 

@@ -200,6 +200,12 @@ def room(n: ptr32) -> int:
 
 
 @inline
+def full(n: ptr32) -> int:
+    """Whether room() would give 0."""
+    return n[_HEADS_SENT] - n[_HEADS_TAKEN] >= TX_HEADERS
+
+
+@inline
 def send(n: ptr32, length: int, payload: int, size: int):
     """Send `length` bytes of the buffer that room() gave, then `size` bytes at `payload`."""
     _queue(n, n[_HEADS] + ((n[_HEADS_SENT] & (TX_HEADERS - 1)) << _HEAD_SHIFT) + _FRAME, length, payload, size)

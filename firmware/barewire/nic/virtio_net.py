@@ -407,6 +407,12 @@ def room(n: ptr32) -> int:
 
 
 @inline
+def full(n: ptr32) -> int:
+    """Whether all head buffers are queued: something will be sent soon."""
+    return n[_FREE_COUNT] == 0
+
+
+@inline
 def send(n: ptr32, length: int, payload: int, size: int):
     """Send `length` bytes of the buffer that room() gave, then `size` bytes at `payload`."""
     n[_FREE_COUNT] = n[_FREE_COUNT] - 1

@@ -37,6 +37,14 @@ static mp_obj_t port_idle(mp_obj_t ms_in, mp_obj_t index, mp_obj_t seen) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(port_idle_obj, port_idle);
 
+// nap(us): sleeps until an interrupt, at most us microseconds.
+static mp_obj_t port_nap(mp_obj_t us) {
+    clock_refine();
+    interrupts_sleep(mp_obj_get_int(us) * 1000, NULL, 0);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(port_nap_obj, port_nap);
+
 static bool has_rdrand(void) {
     uint32_t eax = 1, ebx, ecx = 0, edx;
     __asm__ volatile ("cpuid" : "+a" (eax), "=b" (ebx), "+c" (ecx), "=d" (edx));
@@ -85,6 +93,7 @@ static const mp_rom_map_elem_t port_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_cmdline), MP_ROM_PTR(&port_cmdline_obj) },
     { MP_ROM_QSTR(MP_QSTR_irq), MP_ROM_PTR(&port_irq_obj) },
     { MP_ROM_QSTR(MP_QSTR_idle), MP_ROM_PTR(&port_idle_obj) },
+    { MP_ROM_QSTR(MP_QSTR_nap), MP_ROM_PTR(&port_nap_obj) },
     { MP_ROM_QSTR(MP_QSTR_entropy), MP_ROM_PTR(&port_entropy_obj) },
     { MP_ROM_QSTR(MP_QSTR_halt), MP_ROM_PTR(&port_halt_obj) },
     { MP_ROM_QSTR(MP_QSTR_memory), MP_ROM_PTR(&port_memory_obj) },
