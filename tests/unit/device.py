@@ -94,6 +94,15 @@ class Device:
     def state(self, name):
         return self.stack.s[getattr(self.fw.state, name)]
 
+    def slot(self, port):
+        """The words of the connection with the peer's port, read by name: slot("CWND"); None if there is none."""
+        slot = self.fw.slot
+        for k in range(self.fw.board.TCP_SLOTS):
+            c = self.fw.builtins["ptr32"](self.state("SLOTS") + k * slot.SLOT_BYTES)
+            if c[slot.STATE] and c[slot.PEER_PORT] == self.fw.wire.le16(port):
+                return lambda name: c[getattr(slot, name)]
+        return None
+
 
 def ip(proto, payload, **fields):
     """A frame from the peer with an IP datagram."""

@@ -1,0 +1,122 @@
+"""Connection slots and pages: who gives way when all are taken, and that all of them come back."""
+import random
+
+from big import GET, site
+from device import Client, Device
+
+READING = b"GET /api/reading HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def connect(device, port, **fields):
+    client = Client(device, port=port, **fields)
+    client.open()
+    return client
+
+
+def few(word, **overrides):
+    return Device(word=word, assets=site(), overrides={"TCP_SLOTS": 3, **overrides})
+
+
+def assert_served(device, port=60000):
+    assert connect(device, port).request("/").startswith(b"HTTP/1.1 200")
+
+
+def test_peers_that_never_acknowledge_give_way(word):
+    device = few(word)
+    for k in range(3):
+        connect(device, 50000 + k).segment("PA", GET)
+    assert Client(device, port=60000).segment("S", ack=0) == []
+    device.pass_ms(5100)
+    assert_served(device)
+
+
+def test_a_window_that_never_opens_gives_way(word):
+    device = few(word)
+    held = [connect(device, 50000 + k, window=0) for k in range(3)]
+    for client in held:
+        client.send(GET)
+    for _ in range(6):
+        device.pass_ms(1000)
+        for client in held:
+            client.segment("A")
+    assert_served(device)
+
+
+def test_requests_that_trickle_give_way(word):
+    device = few(word)
+    held = [connect(device, 50000 + k) for k in range(3)]
+    for k in range(4):
+        device.pass_ms(400)
+        for client in held:
+            client.send(GET[k:k + 1])
+    assert_served(device)
+
+
+def test_a_running_transfer_does_not_give_way(word):
+    device = few(word)
+    held = [connect(device, 50000 + k) for k in range(3)]
+    for client in held:
+        client.segment("PA", GET)
+        client.seq += len(GET)
+    for _ in range(10):
+        device.pass_ms(900)
+        for client in held:
+            client.ack += 1460
+            client.segment("A")
+    assert Client(device, port=60000).segment("S", ack=0) == [] and device.state("OPEN") == 3
+
+
+def test_reset_while_waiting_for_room(word):
+    """A slot that is closed while it stands in the list of work comes back once, not twice."""
+    device = few(word, TX_HEADERS=2)
+    for turn in range(30):
+        clients = [connect(device, 50000 + 3 * turn + k) for k in range(3)]
+        for client in clients:
+            client.segment("PA", GET)
+            client.segment("R", seq=client.seq + len(GET))
+        device.pass_ms(10)
+    assert device.state("OPEN") == 0
+    free, at = set(), device.state("FREE")
+    while at:
+        assert at not in free
+        free.add(at)
+        at = device.fw.builtins["ptr32"](at)[device.fw.slot.LINK]
+    assert len(free) == 3
+
+
+def test_aborts_anywhere_leave_nothing(word):
+    dice = random.Random(8)
+    device = Device(word=word, assets=site(), overrides={"TCP_SLOTS": 4, "PAGES": 4})
+    for k in range(60):
+        client = connect(device, 50000 + k)
+        wanted = dice.choice((GET, READING, READING * 3, GET[:9]))
+        client.take(client.segment("PA", wanted))
+        client.seq += len(wanted)
+        for _ in range(dice.randrange(3)):
+            client.take(client.segment("A"))
+        client.segment("R")
+    device.pass_ms(10)
+    assert device.state("OPEN") == 0 and device.state("PAGES_FREE") == 4
+
+
+def test_one_client_cannot_hold_all_pages(word):
+    """Half of the pages are for those that hold none."""
+    device = Device(word=word, overrides={"PAGES": 8})
+    hoarder = [connect(device, 50000 + k, window=0) for k in range(4)]
+    for client in hoarder:
+        client.send(READING * 4)
+    assert device.state("PAGES_FREE") >= 1
+    assert connect(device, 60000).request("/api/reading").startswith(b"HTTP/1.1 200")
+
+
+def test_more_than_the_window_is_cut(word):
+    """What a peer sends beyond the offered window is not taken, and touches no other connection's memory."""
+    device = Device(word=word, overrides={"TCP_SLOTS": 2, "SLOT_RX": 512, "PAGES": 1})
+    first, second = (connect(device, 50000 + k, window=0) for k in range(2))
+    for client in (first, second):
+        client.send(READING * 5)            # four answers fill the queue, the fifth request is kept
+    ack = first.segment("PA", READING * 20)[-1]
+    assert ack.ack <= first.seq + 512
+    second.window = 60000
+    second.take(second.segment("A"))
+    assert second.pump().count(b"HTTP/1.1") == 5
