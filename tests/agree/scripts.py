@@ -1,7 +1,7 @@
 """What a peer says to the appliance: one function for each thing that it has to answer, or must not.
 
 A script in SCRIPTS takes no time: its answers depend on no clock, so that the image, whose time is real, can be compared too.
-Those in TIMED let time pass. Both leave no connection open.
+Those in TIMED let time pass. SECOND is for the appliance in second/.
 """
 from image.settings import ROOT
 from tests.agree.frames import (ACK, BROADCAST, FIN, HOST, ICMP, MAC, OURS, PSH, RST, SYN, TCP, UDP, Connection, arp,
@@ -9,9 +9,8 @@ from tests.agree.frames import (ACK, BROADCAST, FIN, HOST, ICMP, MAC, OURS, PSH,
 
 FILES = ["/" + str(path.relative_to(ROOT / "firmware/app/www")) for path in sorted((ROOT / "firmware/app/www").rglob("*"))
          if path.is_file()]
-ROUTES = ["/api/reading", "/metrics"]
-TARGETS = ["/", *FILES, *ROUTES, "/nothing", "/api"]
-SCRIPTS, TIMED = {}, {}
+TARGETS = ["/", *FILES, "/api/reading", "/nothing", "/api"]       # /metrics tells what a target alone knows: metrics()
+SCRIPTS, TIMED, SECOND = {}, {}, {}
 
 
 def script(function):
@@ -21,6 +20,11 @@ def script(function):
 
 def timed(function):
     TIMED[function.__name__] = function
+    return function
+
+
+def second(function):
+    SECOND[function.__name__] = function
     return function
 
 
@@ -207,8 +211,7 @@ def closed_tcp_ports(peer):
 @script
 def the_opening_ack_must_be_exact(peer):
     for k, (seq, ack) in enumerate(((0, 1 << 3), (0, -1 << 3), (1 << 3, 0), (0, 0x2000), (-1, 1), (0, 1 << 13))):
-        one = Connection.__new__(Connection)
-        one.peer, one.port, one.window, one.source = peer, 43000 + k, 1000, HOST
+        one = probe(peer, 43000 + k)
         syn_ack, = one.mine(peer.send(tcp(SYN, 5000, port=one.port, options=mss(1460))))
         one.seq, one.ack = 5001, syn_ack.seq + 1 & 0xFFFFFFFF
         one.say(ACK, seq=one.seq + seq, ack=one.ack + ack & 0xFFFFFFFF)
@@ -267,11 +270,11 @@ def connections_that_end(peer):
 @script
 def pipelined_requests(peer):
     one = Connection(peer)
-    for count, target in ((2, "/favicon.svg"), (9, "/nothing"), (5, "/api/reading"), (3, "/style.css"), (3, "/metrics")):
+    for count, target in ((2, "/favicon.svg"), (9, "/nothing"), (5, "/api/reading"), (3, "/style.css")):
         one.give(b"".join(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % target.encode() for _ in range(count)))
         one.pump()
     one.give(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nHEAD /api/reading HTTP/1.1\r\nHost: x\r\n\r\nPOST / HTTP/1.1\r\nHost: x\r\n"
-             b"Content-Length: 4\r\n\r\nabcdGET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\n\r\n")
+             b"Content-Length: 4\r\n\r\nabcdGET /style.css HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\n\r\n")
     one.pump()
     one.give(b"", FIN | ACK)
 
@@ -444,7 +447,6 @@ def segment_sizes(peer):
     for k, size in enumerate((100, 216, 217, 536, 700, 1000, 1024, 1219, 1220, 1300, 1359, 1360, 1400, 1440, 1459, 1460)):
         one = Connection(peer, 47000 + k, options=mss(size))
         one.get("/dashboard.js", headers="Accept-Encoding: gzip\r\n" if k & 1 else "")
-        one.get("/metrics")
         one.close()
 
 
@@ -482,7 +484,36 @@ def many_connections_at_once(peer):
         one.give(b"", FIN | ACK)
 
 
-# ---- with time -----------------------------------------------------------------------------------------------------
+@script
+def the_last_slot_is_taken_meanwhile(peer):
+    late = probe(peer, 49999)
+    syn_ack, = late.mine(peer.send(tcp(SYN, 9, port=49999)))
+    for k in range(64):
+        Connection(peer, 50000 + k)
+    peer.send(tcp(ACK, 10, syn_ack.seq + 1, port=49999))
+
+
+def probe(peer, port):
+    """A connection that is not opened."""
+    one = Connection.__new__(Connection)
+    one.peer, one.port, one.window, one.source = peer, port, 1000, HOST
+    return one
+
+
+# ---- with time, or with what a target alone knows -----------------------------------------------------------------------------------------------------
+
+@timed
+def metrics(peer):
+    for k, size in enumerate((216, 536, 1000, 1460)):
+        one = Connection(peer, 47300 + k, options=mss(size))
+        one.get("/metrics", "HEAD")
+        one.get("/metrics")
+        one.get("/style.css")
+        one.give(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 5)
+        one.pump()
+        one.get("/metrics", headers="Connection: close\r\n")
+        one.give(b"", FIN | ACK)
+
 
 @timed
 def retransmission_until_it_gives_up(peer):
@@ -564,17 +595,11 @@ def old_connections_give_way(peer):
 @timed
 def cookies_grow_old(peer):
     for delay in (15000, 15990, 16010, 16100, 60000):
-        port = 40000 + delay
-        syn_ack, = Connection.mine(probe(peer, port), peer.send(tcp(SYN, 9, port=port, options=mss(1460))))
+        port = 1000 + delay
+        syn_ack, = probe(peer, port).mine(peer.send(tcp(SYN, 9, port=port, options=mss(1460))))
         peer.pass_ms(delay)
         peer.send(tcp(ACK, 10, syn_ack.seq + 1, port=port), tcp(ACK, 10, syn_ack.seq + 1 + 0x4000, port=port))
     peer.pass_ms(70000)
-
-
-def probe(peer, port):
-    one = Connection.__new__(Connection)
-    one.peer, one.port = peer, port
-    return one
 
 
 @timed
@@ -611,7 +636,7 @@ def conflict_is_defended(peer):
 def clock_that_wraps(peer):
     for jump in [0x1FFFFFFF] * 9:
         peer.now += jump
-        peer.turn(b"")
+        peer.turn()
         one = Connection(peer, 40000 + (peer.now & 0xFFF), peer.now & 0xFFFFFFFF)
         one.get("/api/reading")
         peer.send(udp(5005, b"?"))
@@ -619,3 +644,59 @@ def clock_that_wraps(peer):
         one.close()
         peer.send(arp(2, to=MAC, tha=MAC))
         peer.pass_ms(3000)
+
+
+@timed
+def many_frames_in_one_turn(peer):
+    """More than a turn's 64 frames, and more answers than the card has transmit buffers for."""
+    peer.turn(*(udp(7, text(k)) for k in range(100)), *(arp() for _ in range(20)))
+    many = [Connection(peer, 48000 + 7 * k, 1000 * k) for k in range(60)]
+    for target in (b"/style.css", b"/api/reading", b"/dashboard.js"):
+        sent = peer.turn(*(one.frame(PSH | ACK, (request := b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % target)) for one in many))
+        for one in many:
+            one.seq += len(request)
+        for _ in range(30):
+            for one in many:
+                one.take(one.mine(sent))
+            sent = peer.turn(*(one.frame(ACK) for one in many))
+        peer.pass_ms(50)
+    peer.turn(*(one.frame(FIN | ACK) for one in many))
+
+
+# ---- the second appliance ------------------------------------------------------------------------------------------
+
+@second
+def services_that_are_not_there(peer):
+    for size in (0, 1, 30):
+        peer.send(udp(7, text(size)), udp(5005, text(size)), arp(), icmp(data=text(size)))
+
+
+@second
+def readings_of_an_everyday_source(peer):
+    peer.pass_ms(6000)
+    peer.send(arp(2, to=MAC, tha=MAC), udp(9, b""))
+    peer.pass_ms(2000)
+    peer.send(arp(2, spa=HOST + 1, sha=b"\x02\7\7\7\7\7"), arp(1, tpa=HOST + 5))
+    peer.pass_ms(1000)
+
+
+@second
+def routes_that_fail(peer):
+    one = Connection(peer)
+    for target in ("/numbers", "/fails", "/long", "/wasteful", "/metrics", "/"):
+        for method in ("GET", "HEAD", "POST"):
+            one.get(target, method)
+    one.get("/fails", headers="Connection: close\r\n")
+    one.give(b"", FIN | ACK)
+
+
+@second
+def more_answers_than_pages(peer):
+    many = [Connection(peer, 40000 + k, window=0) for k in range(20)]
+    for one in many:
+        one.give(b"GET /numbers HTTP/1.1\r\nHost: x\r\n\r\n" * 5)
+    peer.pass_ms(1200)
+    for one in many:
+        one.window = 64000
+        one.pump()
+        one.close()
