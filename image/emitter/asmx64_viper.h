@@ -73,18 +73,18 @@ void asm_x64_store_imm(asm_x64_t *as, int size, int imm, int base, int index, in
     }
 }
 
-// [base + disp] = [base + disp] op imm
+// [base + disp] = [base + disp] op imm; op 7 compares only
 void asm_x64_alu_mem(asm_x64_t *as, int size, int op, int imm, int base, int disp) {
     bool byte_imm = size == 0 || (imm >= -128 && imm <= 127);
     if (size == 1) {
         asm_x64_write_byte_1(as, OP_SIZE_PREFIX);
     }
-    if (base >= 8) {
-        asm_x64_write_byte_1(as, REX_PREFIX | REX_B);
+    if (size == 3 || base >= 8) {
+        asm_x64_write_byte_1(as, REX_PREFIX | (size == 3 ? REX_W : 0) | REX_B_FROM_R64(base));
     }
     asm_x64_write_byte_1(as, size == 0 ? 0x80 : byte_imm ? OPCODE_ADD_I8_TO_RM32 : OPCODE_ADD_I32_TO_RM32);
     asm_x64_write_r64_disp(as, op, base, disp);
-    for (int i = 0; i < (byte_imm ? 1 : 1 << size); i++) {
+    for (int i = 0; i < (byte_imm ? 1 : size == 1 ? 2 : 4); i++) {
         asm_x64_write_byte_1(as, imm >> 8 * i);
     }
 }

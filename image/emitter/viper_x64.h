@@ -53,6 +53,28 @@ static bool x64_top_is_imm(emit_t *emit, int depth) {
     return si->kind == STACK_IMM && (int32_t)si->data.u_imm == si->data.u_imm;
 }
 
+// A store that is the end of p[i] = p[i] op imm, or of x = x op imm: the load and the operation are taken back.
+static bool x64_in_place(emit_t *emit, int size, int value, int base, int disp) {
+    if (emit->alu.end != mp_asm_base_get_code_pos(&emit->as->base) || emit->alu.start != emit->load.end
+        || value != emit->alu.reg || value != emit->load.reg || base != emit->load.base || base == value
+        || disp != emit->load.disp || size != emit->load.size || emit->alu.op < 0 || x64_on_stack(emit, value)) {
+        return false;
+    }
+    x64_rewind(emit, emit->load.start);
+    asm_x64_alu_mem(emit->as, size, emit->alu.op, emit->alu.imm, base, disp);
+    return true;
+}
+
+// The last instruction was reg = [base + disp]; it began at `start`.
+static void x64_loaded(emit_t *emit, size_t start, int size, int reg, int base, int disp) {
+    emit->load.start = start;
+    emit->load.end = mp_asm_base_get_code_pos(&emit->as->base);
+    emit->load.size = size;
+    emit->load.reg = reg;
+    emit->load.base = base;
+    emit->load.disp = disp;
+}
+
 // p[i] and p[i] = value for ptr8, ptr16 and ptr32, as one instruction.
 static void x64_access(emit_t *emit, bool store) {
     vtype_kind_t vtype, vtype_base = peek_vtype(emit, 1), vtype_index = peek_vtype(emit, 0);
@@ -73,13 +95,11 @@ static void x64_access(emit_t *emit, bool store) {
     int base = x64_pop(emit, &vtype, busy, false);
     if (!store) {
         int dest = x64_free_reg(emit, 0);
-        emit->load.start = mp_asm_base_get_code_pos(&emit->as->base);
+        size_t start = mp_asm_base_get_code_pos(&emit->as->base);
         asm_x64_mem(emit->as, size, ASM_X64_OP_LOAD, dest, base, index, disp);
-        emit->load.end = index < 0 ? mp_asm_base_get_code_pos(&emit->as->base) : (size_t)-1;
-        emit->load.size = size;
-        emit->load.reg = dest;
-        emit->load.base = base;
-        emit->load.disp = disp;
+        if (index < 0) {
+            x64_loaded(emit, start, size, dest, base, disp);
+        }
         emit_post_push_reg(emit, VTYPE_INT, dest);
         return;
     }
@@ -92,21 +112,25 @@ static void x64_access(emit_t *emit, bool store) {
         emit_pre_pop_discard(emit);
     } else {
         int value = x64_pop(emit, &vtype, busy | 1 << base, false);
-        if (index < 0 && emit->alu.end == mp_asm_base_get_code_pos(&emit->as->base) && emit->alu.start == emit->load.end
-            && value == emit->alu.reg && value == emit->load.reg && base == emit->load.base && base != value
-            && disp == emit->load.disp && size == emit->load.size && emit->alu.op >= 0 && !x64_on_stack(emit, value)) {
-            // p[i] = p[i] op imm: the load and the operation are taken back
-            x64_rewind(emit, emit->load.start);
-            asm_x64_alu_mem(emit->as, size, emit->alu.op, emit->alu.imm, base, disp);
+        if (index < 0 && x64_in_place(emit, size, value, base, disp)) {
             return;
         }
         asm_x64_mem(emit->as, size, ASM_X64_OP_STORE, value, base, index, disp);
     }
 }
 
-// Sets the flags for a comparison of a register with zero, unless the instruction before did.
-static void x64_test(emit_t *emit, int reg) {
-    if (emit->alu.end != mp_asm_base_get_code_pos(&emit->as->base) || emit->alu.reg != reg) {
+// Sets the flags for a comparison of a register that has been popped with a number, unless the instruction before did.
+static void x64_test(emit_t *emit, int reg, int value, int cc) {
+    size_t here = mp_asm_base_get_code_pos(&emit->as->base);
+    bool equal = cc == ASM_X64_CC_JE || cc == ASM_X64_CC_JNE;
+    int size = emit->load.size;
+    if (emit->load.end == here && emit->load.reg == reg && !x64_on_stack(emit, reg)
+        && (size == 3 || (equal && value >= 0 && (size == 2 || value < 1 << (8 << size))))) {
+        x64_rewind(emit, emit->load.start); // compare where it lies
+        asm_x64_alu_mem(emit->as, size, 7, value, emit->load.base, emit->load.disp);
+    } else if (value != 0 || !equal) {
+        asm_x64_alu_i32(emit->as, 7, reg, value);
+    } else if (emit->alu.end != here || emit->alu.reg != reg) {
         asm_x64_test_r64_with_r64(emit->as, reg, reg);
     }
 }
@@ -126,10 +150,8 @@ static void x64_compare(emit_t *emit, int cc) {
     need_reg_single(emit, REG_RET, 0);
     if (!imm) {
         asm_x64_cmp_r64_with_r64(emit->as, rhs, lhs);
-    } else if (value == 0 && (cc == ASM_X64_CC_JE || cc == ASM_X64_CC_JNE)) {
-        x64_test(emit, lhs);
     } else {
-        asm_x64_alu_i32(emit->as, 7, lhs, value);
+        x64_test(emit, lhs, value, cc);
     }
     emit->flags.cc = cc;
     emit->flags.start = mp_asm_base_get_code_pos(&emit->as->base);
@@ -236,7 +258,7 @@ static bool x64_jump(emit_t *emit, vtype_kind_t vtype, bool cond, mp_uint_t labe
         cc = emit->flags.cc;
         emit_pre_pop_discard(emit);
     } else {
-        x64_test(emit, x64_pop(emit, &vtype, 0, false));
+        x64_test(emit, x64_pop(emit, &vtype, 0, false), 0, cc);
     }
     asm_x64_jcc_label(emit->as, cc ^ !cond, label);
     emit_post(emit);

@@ -86,7 +86,7 @@ class Numbers:
 
 
 class Image:
-    """One machine and its wire (QEMU, "-netdev dgram": frames as UDP datagrams). It has booted when it has announced itself."""
+    """One machine and its wire (QEMU, "-netdev dgram": frames as UDP datagrams). Entered when it has announced itself."""
 
     def __init__(self, image):
         self.numbers, self.barriers = Numbers(), 0
@@ -137,7 +137,7 @@ class Image:
 
     def counters(self):
         """What /metrics says, less what it took to ask: a SYN, its ACK and the request, and all barriers."""
-        barriers = self.barriers + 3            # behind the turn that Peer begins with, SYN and ACK; the request's comes too late
+        barriers = self.barriers + 3    # behind the turn that Peer begins with, SYN and ACK; the request's comes too late
         one = Connection(Peer(self), 60001)
         body = one.get("/metrics", headers="Connection: close\r\n").decode().partition("\r\n\r\n")[2]
         told = {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", body, re.M)}
@@ -164,7 +164,8 @@ def differences(image, peer):
             for frame in frames:
                 got = target.answers(frame, recorded)
                 if got != [timeless(out) for out in recorded]:
-                    said = "frame %s\nreference: %s\nimage: %s" % (frame.hex(), [o.hex() for o in recorded], [o.hex() for o in got])
+                    said = "frame %s\nreference: %s\nimage: %s" % (
+                        frame.hex(), [out.hex() for out in recorded], [out.hex() for out in got])
                     break
             if said:
                 break

@@ -2,7 +2,8 @@
 import random
 
 from tests.agree.frames import (ACK, FIN, MAC, PSH, RST, SYN, TCP, Connection, arp, icmp, mss, repaired, tcp, udp)
-from tests.agree.scripts import BAD_REQUESTS, FILES, TARGETS
+from tests.agree.registry import FILES, TARGETS
+from tests.agree.scripts_tcp import BAD_REQUESTS
 
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF)
 SEQ_BYTES = range(38, 46)
@@ -41,7 +42,7 @@ class Talk:
     def __init__(self, peer, seed, timeless):
         self.peer, self.choice, self.timeless = peer, random.Random(seed), timeless
         self.targets = FILES if timeless else [*TARGETS, "/metrics"]      # files look the same at any time
-        self.port = 20000 + 100 * seed
+        self.port = 20000 + 100 * seed % 45000
         self.open = []
 
     def send(self, frame):

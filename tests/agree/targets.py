@@ -81,7 +81,10 @@ class Simulated:
 
 
 def state(fw, s, slots, console):
-    """Counters, state block, slots and console; with addresses taken out: those of slots become offsets, the others (frames, answers, tables) go."""
+    """Counters, state block, slots and console, with addresses taken out.
+
+    Those of slots become offsets; those of frames, answers and tables go.
+    """
     names, slot = fw.state, fw.slot
     base = s[names.SLOTS]
     counters = dict(zip(fw.counters.NAMES, s))
@@ -107,14 +110,18 @@ def under_cpython(records, word, appliance=EXAMPLE):
 @dataclass(frozen=True)
 class UnixPort:
     """MicroPython's unix port with the specialised firmware as native code in .mpy files below `folder`."""
+    program: Path
     folder: Path
     appliance: Appliance
 
     def run(self, records):
         """(answers, state words and slot bytes, console) as replay.py wrote them."""
-        given = b"".join(struct.pack("<IH", now, 65535 if frames is None else len(frames))
-                         + b"".join(struct.pack("<H", len(frame)) + frame for frame in frames or ()) for now, frames in records)
-        done = subprocess.run([micropython.unix(), "-X", "heapsize=" + HEAP, "-c", "import main"], cwd=self.folder,
+        given = bytearray()
+        for now, frames in records:
+            given += struct.pack("<IH", now, 65535 if frames is None else len(frames))
+            for frame in frames or ():
+                given += struct.pack("<H", len(frame)) + frame
+        done = subprocess.run([self.program, "-X", "heapsize=" + HEAP, "-c", "import main"], cwd=self.folder,
                               input=given, capture_output=True, timeout=60,
                               env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "33554432"})
         assert done.returncode == 0 and not done.stderr, done.stderr.decode() + done.stdout[-500:].decode("latin-1")
@@ -155,4 +162,4 @@ def unix_port(appliance=EXAMPLE) -> UnixPort:
     root = appliance.root()
     specialize.specialize(appliance.config, "unix", root / "gen", root=root)
     build.cross_compile(root / "gen", root / "mpy", {"march": "x64", "small_int_bits": 63})
-    return UnixPort(root / "mpy", appliance)
+    return UnixPort(micropython.unix(), root / "mpy", appliance)

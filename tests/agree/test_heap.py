@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from tests.agree import targets
 from tests.agree.frames import (ACK, FIN, HOST, MAC, OURS, PSH, RST, SYN, Connection, Peer, arp, icmp, mss, tcp, udp)
-from tests.agree.scripts import FILES, more_requests_than_the_window_holds, text
+from tests.agree.registry import FILES, text
+from tests.agree.scripts_tcp import more_requests_than_the_window_holds
 
 WARM_UP, ROUNDS = 2, 5
 SERVICES = {}
