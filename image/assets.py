@@ -341,15 +341,15 @@ def compile_assets(root, routes, limit: int = SITE_BYTES) -> ModuleType:
 
 
 # ---- for the commands ------------------------------------------------------------------------------------------------
-def load(config, limit: int = SITE_BYTES) -> ModuleType:
-    """The module `assets` of a configuration (image.config.Config with [http])."""
-    return compile_assets(config.root, routes_of(), limit)
+def load(config, limit: int = SITE_BYTES, routes: Path = ROUTES) -> ModuleType:
+    """The module `assets` of a configuration (image.config.Config with [http]) and the file of the application's routes."""
+    return compile_assets(config.root, routes_of(routes), limit)
 
 
 def source(config, fw=None) -> str:
-    """The text of assets.py to freeze. fw: the loaded firmware, whose board may say SITE_BYTES."""
+    """The text of assets.py to freeze. fw: the loaded firmware, whose board may say SITE_BYTES, and whose routes count."""
     limit = getattr(fw.board, "SITE_BYTES", SITE_BYTES) if fw else SITE_BYTES
-    assets = load(config, limit)
+    assets = load(config, limit, fw.root / "app" / "routes.py" if fw else ROUTES)
     lines = ['"""Made by image/assets.py from the files of [http] root. Do not edit."""', "ROUTES = %r" % (assets.ROUTES,),
              "TABLE = (", *literal(assets.TABLE), ")"]
     for k, label in enumerate(assets.LABELS):

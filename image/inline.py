@@ -6,6 +6,7 @@ What the code does is never changed: a value that reads memory is moved only whe
 """
 import ast
 import copy
+import re
 from collections import Counter
 
 from image import fold
@@ -23,7 +24,7 @@ class Expander(Expressions):
         self.program, self.word = program, program.word
         self.root = Frame(unit, function)
         self.taken = self.root.locals | set(BUILTINS)
-        self.pools = {}             # (local, type) -> names of the result made for it
+        self.pools = {}             # type -> names of the result made for it
         self.live = set()           # of those, the ones that hold a value now
         self.types = {}             # name of the result -> type
         self.current = []           # names that live until the end of the current statement
@@ -69,9 +70,11 @@ class Expander(Expressions):
     # ---- names of the result ---------------------------------------------------------------------------------------
 
     def allocate(self, reserved: list, name: str, kind: str) -> str:
-        """A free name for this local. Names that are free again are used again, as long as the type is the same."""
-        pool = self.pools.setdefault((name, kind), [])
-        new = next((known for known in pool if known not in self.live), None)
+        """A free name for this local: its own if that is free again, else any of the same type. The fewer locals, the
+        more of them are within reach of a short instruction."""
+        pool = self.pools.setdefault(kind, [])
+        free = [known for known in pool if known not in self.live]
+        new = next((known for known in free if re.sub(r"_\d+$", "", known) == name), free[-1] if free else None)
         if new is None:
             new, count = name, 1
             while new in self.taken:

@@ -15,7 +15,7 @@ import tarfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from image.settings import CACHE, Refused, locked, main  # noqa: E402
+from image.settings import CACHE, ROOT, Refused, locked, main  # noqa: E402
 
 PACKAGE = "micropython=1.25.0+ds-1"
 SUITE = "trixie"
@@ -23,6 +23,9 @@ TARBALL = "micropython_1.25.0+ds.orig.tar.xz"
 SHA256 = "7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea"
 TREE = "micropython-1.25.0"
 BY_HAND = f"or unpack {TARBALL} yourself and say MICROPYTHON=its folder"
+
+# What mpy-cross and the unix port are made from
+PARTS = ("extmod", "lib", "mpy-cross", "ports/unix", "py", "shared", "tools")
 
 # Code at addresses that a 32-bit word can hold, so that firmware meets on the unix port what it meets on a device.
 UNIX = ["VARIANT=standard", "MICROPY_PY_SSL=0", "MICROPY_PY_BTREE=0", "MICROPY_SSL_AXTLS=0", "MICROPY_SSL_MBEDTLS=0",
@@ -115,17 +118,39 @@ def make(folder: Path, build: Path, *arguments: str) -> None:
         raise Refused(f"make in {folder} failed: its output is in {log}")
 
 
+def emitter(tree: Path) -> Path:
+    """A copy of what the programs are made from, with our native emitter for x86-64: `tree` itself is only read."""
+    ours = ROOT / "image" / "emitter"
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(ours.iterdir()))).hexdigest()
+    copy = cache(tree, "emitter")
+    stamp = copy / "made-from"
+    with locked(copy):
+        if not stamp.is_file() or stamp.read_text() != digest:
+            shutil.rmtree(copy, ignore_errors=True)
+            for part in PARTS:
+                shutil.copytree(tree / part, copy / part)
+            for path in ours.glob("*.h"):
+                shutil.copy(path, copy / "py")
+            done = subprocess.run(["patch", "-s", "-p1", "-d", copy, "-i", ours / "emitnative.patch"], capture_output=True, text=True)
+            if done.returncode:
+                sys.stderr.write(done.stdout + done.stderr)
+                raise Refused(f"{tree}: image/emitter/emitnative.patch does not fit there: it is made for MicroPython 1.25")
+            stamp.write_text(digest)
+    return copy
+
+
 def _program(name: str, port: str, program: str, *arguments: str) -> Path:
     """The program of one of MicroPython's own ports, made in build/<name>."""
     tree = source()
-    build = cache(tree, name)
+    copy, build = emitter(tree), cache(tree, name)
     path, stamp = build / program, build / "made-with"
+    made = " ".join([(copy / "made-from").read_text(), *arguments])
     with locked(build):
-        if not stamp.is_file() or stamp.read_text() != " ".join(arguments):
+        if not stamp.is_file() or stamp.read_text() != made:
             print(f"barewire: building MicroPython's {name}", file=sys.stderr)
             shutil.rmtree(build, ignore_errors=True)
-            make(tree / port, build, *arguments)
-            stamp.write_text(" ".join(arguments))
+            make(copy / port, build, *arguments)
+            stamp.write_text(made)
     return path
 
 

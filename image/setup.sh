@@ -20,6 +20,7 @@ need() { # need COMMAND PACKAGE...: the packages are missing where the command i
 need python3 python3 python3-venv
 need gcc gcc libc6-dev
 need ld binutils
+need patch patch
 need qemu-system-x86_64 qemu-system-x86
 if [ ! -e /usr/include/stdio.h ]; then
     missing="$missing libc6-dev"

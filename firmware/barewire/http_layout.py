@@ -158,3 +158,21 @@ QUERY_CHAR = 8      # visible ASCII; no fragment is ever sent
 HOST_CHAR = 16      # RFC 3986 reg-name
 DIGIT_CHAR = 32
 HEX_CHAR = 64
+
+# ---- bytes ---------------------------------------------------------------------------------------------------------
+LF = 10
+CR = 13
+TAB = 9
+BLANK = 32
+QUOTE = 34
+PERCENT_SIGN = 37
+STAR = 42
+COMMA = 44
+SLASH = 47
+COLON = 58
+SEMICOLON = 59
+EQUALS = 61
+WEAK = 87
+BRACKET = 91
+BRACKET_END = 93
+BAD = FAILED + BAD_REQUEST

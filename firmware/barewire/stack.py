@@ -71,44 +71,46 @@ class Stack:
             if event < AGAIN:
                 break
             if event == TIMER:
-                self._timer()
-            elif event == READ:
-                self._read()
-            elif event == ROUTE:
-                self._route()
+                run_timers(self.n, s)
+            elif config.SENSOR and not config.READING_INLINE and event == READ:
+                take_reading(s, self.source)
+            elif config.HTTP and event == ROUTE:
+                answer_route(s, self.t)
             else:
                 event = 0
                 break
         micropython.heap_unlock()
         return event
 
-    def _timer(self):
-        if self.s[ANNOUNCE] & arp.CONFLICT_SEEN:
-            micropython.heap_unlock()
-            say_conflict(self.s)
-            micropython.heap_lock()
-        timer(self.n, self.s)
 
-    def _read(self):
-        """Ask the application for a reading. It may allocate: the stack does not."""
-        s = self.s
+def run_timers(n, s):
+    if s[ANNOUNCE] & arp.CONFLICT_SEEN:
         micropython.heap_unlock()
-        try:
-            s[READ_VALUE] = self.source(s[NOW], s[SENSOR_SEQ] + 1) & 0xFFFFFFFF
-            s[READ_STATUS] = sensor.VALID | sensor.TAKEN
-        except Exception as error:
-            if not s[counters.SENSOR_ERROR]:
-                print("sensor:", config.SENSOR_SOURCE, "failed:", type(error).__name__, error)
-            s[counters.SENSOR_ERROR] += 1
-            s[READ_STATUS] = sensor.TAKEN
+        say_conflict(s)
         micropython.heap_lock()
+    timer(n, s)
 
-    def _route(self):
-        """Let the application answer a request. It may allocate: the stack does not."""
-        micropython.heap_unlock()
-        page.respond(self.s, self.s[ROUTE_SLOT], self.t)
-        micropython.heap_lock()
-        resume(self.s, self.s[ROUTE_SLOT])
+
+def take_reading(s, source):
+    """Ask the application for a reading. It may allocate: the stack does not."""
+    micropython.heap_unlock()
+    try:
+        s[READ_VALUE] = source(s[NOW], s[SENSOR_SEQ] + 1) & 0xFFFFFFFF
+        s[READ_STATUS] = sensor.VALID | sensor.TAKEN
+    except Exception as error:
+        if not s[counters.SENSOR_ERROR]:
+            print("sensor:", config.SENSOR_SOURCE, "failed:", type(error).__name__, error)
+        s[counters.SENSOR_ERROR] += 1
+        s[READ_STATUS] = sensor.TAKEN
+    micropython.heap_lock()
+
+
+def answer_route(s, t):
+    """Let the application answer a request. It may allocate: the stack does not."""
+    micropython.heap_unlock()
+    page.respond(s, s[ROUTE_SLOT], t)
+    micropython.heap_lock()
+    resume(s, s[ROUTE_SLOT])
 
 
 def say_conflict(s):

@@ -40,18 +40,17 @@ def input(s: ptr32, f: ptr16, n: int, total: int) -> int:
     elif fold(pseudo(f, TCP, n) + total) != 0xFFFF:
         count(s, counters.TCP_CHECKSUM)
     else:
-        at = 0
-        if not config.HTTP or f[TCP_DST] != PORT:
-            count(s, counters.TCP_CLOSED_PORT)
-            refuse(s, f, flags, data)
-        else:
+        if config.HTTP and f[TCP_DST] == PORT:
             at = find(s, f)
             if at:
                 at = reusable(s, ptr32(at), f, flags)
             if at == 0:
                 at = listen(s, f, flags, data)
-        if at:
-            segment(s, ptr32(at), f, flags, data, int(f) + 34 + header)
+            if at:
+                segment(s, ptr32(at), f, flags, data, int(f) + 34 + header)
+        else:
+            count(s, counters.TCP_CLOSED_PORT)
+            refuse(s, f, flags, data)
     size = 0
     if s[REPLY]:
         size = reply(f, s[REPLY], s[REPLY_SEQ], s[REPLY_ACK], s[REPLY_WINDOW])

@@ -99,12 +99,21 @@ class Peer:
         self.device, self.now, self.wait = device, now, 0
         self.records, self.answers = [], []
         self.ports = {}             # of ours -> what the device acknowledged last
-        self.turn(b"")
+        self.turn()
 
-    def turn(self, frame):
-        self.records.append((self.now & 0x3FFFFFFF, frame))
+    def turn(self, *frames):
+        """All frames arrive, then the device has its turn; returns what it sent."""
+        return self._record(frames)
+
+    def mark(self):
+        self._record(None)
+
+    def _record(self, frames):
+        self.records.append((self.now & 0x3FFFFFFF, frames))
         self.answers.append(self.device.feed(*self.records[-1]))
-        self.wait, sent = self.answers[-1]
+        wait, sent = self.answers[-1]
+        if sent is not None:
+            self.wait = wait
         for out in sent or ():
             if out[23] == TCP and out[12:14] == b"\x08\x00":
                 segment = Segment(out)
@@ -116,16 +125,12 @@ class Peer:
         """Give each frame its turn; returns all that was sent."""
         return [out for frame in frames for out in self.turn(frame)]
 
-    def mark(self):
-        self.turn(None)
-        self.wait = 0
-
     def pass_ms(self, ms):
         """Sleep as main.py does, waking at each deadline."""
         sent, end = [], self.now + ms
         while self.now < end:
             self.now = min(end, self.now + max(1, self.wait))
-            sent += self.turn(b"")
+            sent += self.turn()
         return sent
 
     def hang_up(self):
@@ -190,3 +195,10 @@ class Connection:
         """FIN from our side first, then the device's."""
         self.give(b"", FIN | ACK)
         self.pump()
+
+
+def probe(peer, port):
+    """A connection that is not opened."""
+    one = Connection.__new__(Connection)
+    one.peer, one.port, one.window, one.source = peer, port, 1000, HOST
+    return one

@@ -2,7 +2,8 @@
 import random
 
 from tests.agree.frames import (ACK, FIN, MAC, PSH, RST, SYN, TCP, Connection, arp, icmp, mss, repaired, tcp, udp)
-from tests.agree.scripts import BAD_REQUESTS, TARGETS
+from tests.agree.registry import FILES, TARGETS
+from tests.agree.scripts_tcp import BAD_REQUESTS
 
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF)
 SEQ_BYTES = range(38, 46)
@@ -40,7 +41,8 @@ def keep_cookie(frame, new):
 class Talk:
     def __init__(self, peer, seed, timeless):
         self.peer, self.choice, self.timeless = peer, random.Random(seed), timeless
-        self.port = 20000 + 100 * seed
+        self.targets = FILES if timeless else [*TARGETS, "/metrics"]      # files look the same at any time
+        self.port = 20000 + 100 * seed % 45000
         self.open = []
 
     def send(self, frame):
@@ -76,7 +78,7 @@ class Talk:
         choice = self.choice
         data, flags, kind = b"", ACK, choice.randrange(10)
         if kind < 4:
-            data, flags = b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % choice.choice(TARGETS).encode(), PSH | ACK
+            data, flags = b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % choice.choice(self.targets).encode(), PSH | ACK
             data = data[:choice.choice((7, 1460, 1460))]
         elif kind == 4:
             data = choice.choice(BAD_REQUESTS)[:1400]

@@ -2,10 +2,10 @@
 
     micropython -c "import main" < records > answers
 
-A record is its time in ms (32 bits), a length (16 bits) and that many bytes of frame; length 0 is a turn without a frame,
-65535 a mark: the free heap is noted there. Then the answers, in the same order: what poll() returned (32 bits), the number
-of frames, and each with its length (16 bits); for a mark the free heap and 65535. Behind them the words of the state block
-and the bytes of the slots. All numbers are little-endian.
+A record is a time in ms (32 bits) and the frames that arrive then: their number, and each with its length (16 bits). The
+number 65535 is a mark: the free heap is noted there. The answers have the same form: what poll() returned (32 bits) and the
+frames that were sent; for a mark the free heap and 65535. Behind them the words of the state block and the bytes of the
+slots. All numbers are little-endian.
 
 Everything is read before and written after, so that what happens between two marks allocates nothing by itself.
 """
@@ -38,15 +38,16 @@ if config.SENSOR and not config.READING_INLINE:
 
 
 def records():
-    """The records of standard input: times, and frames (None for a mark)."""
+    """The records of standard input: times, and lists of frames (None for a mark)."""
+    read = sys.stdin.buffer.read
     times, frames = [], []
     while True:
-        head = sys.stdin.buffer.read(6)
+        head = read(6)
         if not head:
             return times, frames
-        now, size = struct.unpack("<IH", head)
+        now, count = struct.unpack("<IH", head)
         times.append(now)
-        frames.append(None if size == MARK else sys.stdin.buffer.read(size) if size else b"")
+        frames.append(None if count == MARK else [read(struct.unpack("<H", read(2))[0]) for _ in range(count)])
 
 
 @micropython.viper
@@ -62,14 +63,13 @@ def replay(stack, n, times, frames, out, base):
     """Feed all records; returns how many bytes of `out`, which lies at address `base`, were filled. Allocates nothing."""
     at = 0
     for k in range(len(times)):
-        frame = frames[k]
-        if frame is None:
+        if frames[k] is None:
             note(out, at, gc.mem_free(), 4)
             note(out, at + 4, MARK, 2)
             at += 6
             continue
-        if frame:
-            driver._put(n, frame, len(frame))
+        for j in range(len(frames[k])):
+            driver._put(n, frames[k][j], len(frames[k][j]))
         note(out, at, stack.poll(times[k]), 4)
         head = at + 4
         at = head + 2

@@ -1,13 +1,15 @@
 """The places where the firmware runs in this process or as a program: fed with records, they give answers and their state.
 
-A record is (time in ms, frame); frame b"" is a turn without one, None a mark (replay.py). An answer is (what poll returned,
-frames that were sent); for a mark (free heap, None).
+A record is (time in ms, frames that arrive then); None instead of frames is a mark (replay.py). An answer is (what poll
+returned, frames that were sent); for a mark (free heap, None).
 """
+import atexit
 import os
 import shutil
 import struct
 import subprocess
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -21,27 +23,49 @@ HEAP = "24M"
 MOST_OUTPUT = 4 << 20       # replay.py's buffer
 
 
-@cache
-def example():
-    """The example appliance: its configuration and its compiled files."""
-    loaded = config.load(ROOT / "appliance.toml")
-    return loaded, compiler.load(loaded)
+@dataclass(frozen=True)
+class Appliance:
+    """A configuration and the folder with the application's package `app`."""
+    config: config.Config
+    folder: Path = ROOT / "firmware"
+
+    @cache
+    def assets(self):
+        return compiler.load(self.config, routes=self.folder / "app" / "routes.py")
+
+    @cache
+    def root(self):
+        """A folder with the firmware, this application, and replay.py in the place of main.py."""
+        root = Path(tempfile.mkdtemp(prefix="barewire-agree-"))
+        atexit.register(shutil.rmtree, root)
+        (root / "app").symlink_to(self.folder / "app")
+        (root / "barewire").symlink_to(ROOT / "firmware" / "barewire")
+        shutil.copy(Path(__file__).with_name("replay.py"), root / "main.py")
+        return root
+
+
+EXAMPLE = Appliance(config.load(ROOT / "appliance.toml"))
+# A source in everyday Python, a collector behind the gateway; no echo, no query, another prefix
+SECOND = Appliance(replace(EXAMPLE.config, name='the "second"', prefix=16, source="door", reading_inline=False, period_ms=70,
+                           collector=0xC0000209, query_port=0, echo_port=0), Path(__file__).parent / "second")
 
 
 class Simulated:
     """The firmware as it is, under CPython: `word` 32 or 64 for checked arithmetic, None for the fast mode."""
 
-    def __init__(self, word=None):
-        loaded, assets = example()
-        self.fw = loader.load(loaded, board="unix", word=word, checked=word is not None, assets=assets)
+    def __init__(self, word=None, appliance=EXAMPLE):
+        self.appliance = appliance
+        self.fw = loader.load(appliance.config, board="unix", word=word, checked=word is not None, assets=appliance.assets(),
+                              root=appliance.root())
         self.fw.load("app.routes")
         self.n = self.fw.driver.open(None)
-        self.stack = self.fw.stack.Stack(self.n, ENTROPY)
+        source = None if appliance.config.reading_inline else self.fw.config.reading
+        self.stack = self.fw.stack.Stack(self.n, ENTROPY, source)
 
-    def feed(self, now, frame):
-        if frame is None:
+    def feed(self, now, frames):
+        if frames is None:
             return 0, None
-        if frame:
+        for frame in frames:
             assert self.fw.driver.put(self.n, frame)
         wait = self.stack.poll(now)
         sent = []
@@ -53,11 +77,14 @@ class Simulated:
         return self.stack.s[self.fw.counters.NAMES.index(name)]
 
     def state(self):
-        return state(self.fw, list(self.stack.s), bytes(self.stack._slots))
+        return state(self.fw, list(self.stack.s), bytes(self.stack._slots), self.fw.console.getvalue())
 
 
-def state(fw, s, slots):
-    """State block and slots with addresses taken out: those of slots become offsets, the others (frames, answers) go."""
+def state(fw, s, slots, console):
+    """Counters, state block, slots and console, with addresses taken out.
+
+    Those of slots become offsets; those of frames, answers and tables go.
+    """
     names, slot = fw.state, fw.slot
     base = s[names.SLOTS]
     counters = dict(zip(fw.counters.NAMES, s))
@@ -69,27 +96,32 @@ def state(fw, s, slots):
     for c in range(0, len(words), slot.SLOT_WORDS):
         for at in (c + slot.LINK, c + slot.WORK_LINK):
             words[at] = words[at] and words[at] - base + 1
-        for at in (slot.STORE_AT, *(slot.QUEUE + k for k in range(16) if k % 4 != 3)):
+        for at in (slot.STORE_AT, slot.HTTP_WORDS + fw.http_layout.NODE, *(slot.QUEUE + k for k in range(16) if k % 4 != 3)):
             words[c + at] = 0
-    return counters, s, words
+    return counters, s, words, console
 
 
-def under_cpython(records, word):
+def under_cpython(records, word, appliance=EXAMPLE):
     """(answers, state) of the simulator."""
-    target = Simulated(word)
+    target = Simulated(word, appliance)
     return [target.feed(*record) for record in records], target.state()
 
 
 @dataclass(frozen=True)
 class UnixPort:
     """MicroPython's unix port with the specialised firmware as native code in .mpy files below `folder`."""
+    program: Path
     folder: Path
+    appliance: Appliance
 
     def run(self, records):
-        """(answers, state words, slot bytes) as replay.py wrote them."""
-        given = b"".join(struct.pack("<IH", now, 65535 if frame is None else len(frame)) + (frame or b"")
-                         for now, frame in records)
-        done = subprocess.run([micropython.unix(), "-X", "heapsize=" + HEAP, "-c", "import main"], cwd=self.folder,
+        """(answers, state words and slot bytes, console) as replay.py wrote them."""
+        given = bytearray()
+        for now, frames in records:
+            given += struct.pack("<IH", now, 65535 if frames is None else len(frames))
+            for frame in frames or ():
+                given += struct.pack("<H", len(frame)) + frame
+        done = subprocess.run([self.program, "-X", "heapsize=" + HEAP, "-c", "import main"], cwd=self.folder,
                               input=given, capture_output=True, timeout=60,
                               env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "33554432"})
         assert done.returncode == 0 and not done.stderr, done.stderr.decode() + done.stdout[-500:].decode("latin-1")
@@ -116,20 +148,18 @@ class UnixPort:
 
     def agreeing(self, records):
         """(answers, state), in the form of under_cpython()."""
-        answers, rest, _ = self.run(records)
-        fw = Simulated().fw
+        answers, rest, console = self.run(records)
+        fw = Simulated(appliance=self.appliance).fw
         words = fw.state.WORDS
         assert len(rest) == 4 * words + fw.board.TCP_SLOTS * fw.slot.SLOT_BYTES
-        return answers, state(fw, list(struct.unpack("<%dI" % words, rest[:4 * words])), rest[4 * words:])
+        return answers, state(fw, list(struct.unpack("<%dI" % words, rest[:4 * words])), rest[4 * words:],
+                              console)
 
 
-def unix_port(folder: Path, firmware: Path = ROOT / "firmware", settings: Path = ROOT / "appliance.toml") -> UnixPort:
-    """Specialise `firmware` for the unix port with replay.py as its main, and compile it with mpy-cross."""
-    root = folder / "root"
-    root.mkdir(parents=True)
-    for name in ("app", "barewire"):
-        (root / name).symlink_to(firmware / name)
-    shutil.copy(Path(__file__).with_name("replay.py"), root / "main.py")
-    specialize.specialize(config.load(settings), "unix", folder / "gen", root=root)
-    build.cross_compile(folder / "gen", folder / "mpy", {"march": "x64", "small_int_bits": 63})
-    return UnixPort(folder / "mpy")
+@cache
+def unix_port(appliance=EXAMPLE) -> UnixPort:
+    """Specialise an appliance for the unix port with replay.py as its main, and compile it with mpy-cross."""
+    root = appliance.root()
+    specialize.specialize(appliance.config, "unix", root / "gen", root=root)
+    build.cross_compile(root / "gen", root / "mpy", {"march": "x64", "small_int_bits": 63})
+    return UnixPort(micropython.unix(), root / "mpy", appliance)

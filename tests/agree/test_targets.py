@@ -1,4 +1,6 @@
-"""The same frames, the same answers: CPython with words of 32 and 64 bits, checked and fast, and native code under MicroPython."""
+"""The same frames, the same answers: CPython with words of 32 and 64 bits, checked and fast, and MicroPython's unix port."""
+from collections import Counter
+
 import pytest
 
 from tests.agree import scripts, targets
@@ -8,15 +10,9 @@ from tests.agree.random_talk import talk
 SEEDS = 6
 
 
-@pytest.fixture(scope="module")
-def unix(tmp_path_factory):
-    """The appliance of the repository on MicroPython's unix port."""
-    return targets.unix_port(tmp_path_factory.mktemp("unix"))
-
-
-def recorded(script):
+def recorded(script, appliance=targets.EXAMPLE):
     """What `script` said to the fast simulator, and what that answered."""
-    peer = Peer(targets.Simulated())
+    peer = Peer(targets.Simulated(appliance=appliance))
     script(peer)
     peer.hang_up()
     assert peer.device.stack.s[peer.device.fw.state.OPEN] == 0
@@ -28,7 +24,7 @@ def differ(peer, answers, name):
     for k, (record, ours, theirs) in enumerate(zip(peer.records, peer.answers, answers)):
         if ours != theirs:
             return "record %d at %d ms, frame %s\nreference: %s\n%s: %s" % (
-                k, record[0], record[1].hex(), shown(ours), name, shown(theirs))
+                k, record[0], [frame.hex() for frame in record[1]], shown(ours), name, shown(theirs))
     return "" if len(answers) == len(peer.answers) else "%s gave %d answers" % (name, len(answers))
 
 
@@ -36,10 +32,11 @@ def shown(answer):
     return "%d %s" % (answer[0], [frame.hex() for frame in answer[1]])
 
 
-def agree(peer, unix):
-    expected = peer.device.state()
-    for name, target in (("unix port", unix.agreeing), ("checked64", lambda r: targets.under_cpython(r, 64)),
-                         ("checked32", lambda r: targets.under_cpython(r, 32))):
+def agree(peer):
+    expected, appliance = peer.device.state(), peer.device.appliance
+    for name, target in (("unix port", targets.unix_port(appliance).agreeing),
+                         ("checked64", lambda records: targets.under_cpython(records, 64, appliance)),
+                         ("checked32", lambda records: targets.under_cpython(records, 32, appliance))):
         answers, state = target(peer.records)
         assert not (difference := differ(peer, answers, name)), difference
         for ours, theirs in zip(expected, state):
@@ -47,10 +44,44 @@ def agree(peer, unix):
 
 
 @pytest.mark.parametrize("script", [*scripts.SCRIPTS, *scripts.TIMED])
-def test_script(script, unix):
-    agree(recorded({**scripts.SCRIPTS, **scripts.TIMED}[script]), unix)
+def test_script(script):
+    agree(recorded({**scripts.SCRIPTS, **scripts.TIMED}[script]))
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_random_talk(seed, unix):
-    agree(recorded(lambda peer: talk(peer, seed)), unix)
+def test_random_talk(seed):
+    agree(recorded(lambda peer: talk(peer, seed)))
+
+
+@pytest.mark.parametrize("script", scripts.SECOND)
+def test_second_appliance(script):
+    agree(recorded(scripts.SECOND[script], targets.SECOND))
+
+
+@pytest.mark.parametrize("seed", range(50, 53))
+def test_random_talk_with_the_second(seed):
+    agree(recorded(lambda peer: talk(peer, seed), targets.SECOND))
+
+
+def test_scripts_reach_every_counter():
+    total = Counter()
+    example, second = {**scripts.SCRIPTS, **scripts.TIMED}, scripts.SECOND
+    for appliance, group in ((targets.EXAMPLE, example), (targets.SECOND, second)):
+        for script in group.values():
+            total.update(recorded(script, appliance).device.state()[0])
+    assert [name for name, count in total.items() if not count] == []
+
+
+def test_a_difference_shows():
+    """Control: a recording that was tampered with, in a byte of an answer and in the state, is found out."""
+    peer = recorded(scripts.SCRIPTS["get_everything"])
+    k = next(k for k, (_, sent) in enumerate(peer.answers) if len(sent) > 3)
+    genuine = peer.answers[k][1][2]
+    peer.answers[k][1][2] = genuine[:200] + bytes([genuine[200] ^ 1]) + genuine[201:]
+    with pytest.raises(AssertionError, match="record %d at" % k):
+        agree(peer)
+    peer.answers[k][1][2] = genuine
+    agree(peer)
+    peer.device.stack.s[peer.device.fw.counters.IP_TTL] += 1
+    with pytest.raises(AssertionError, match="unix port"):
+        agree(peer)

@@ -47,7 +47,7 @@ def test_failing_apt_is_named(bare_path):
 
 
 def test_old_python_is_named(bare_path):
-    for tool in ("gcc", "ld", "qemu-system-x86_64"):
+    for tool in ("gcc", "ld", "patch", "qemu-system-x86_64"):
         (bare_path / tool).symlink_to("/bin/true")
     (bare_path / "python3").write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.2\nexit 1\n')
     (bare_path / "python3").chmod(0o755)

@@ -15,8 +15,8 @@ TCP_SLOTS = const(64)
 RX_BUFFERS = const(128)
 TX_HEADERS = const(64)
 SLOT_RX = const(2048)           # bytes a TCP slot holds until they are consumed
-PAGES = const(64)               # buffers for dynamic answers ...
-PAGE_BYTES = const(8192)        # ... and their size
+PAGES = const(32)               # buffers for dynamic answers ...
+PAGE_BYTES = const(16384)       # ... and their size
 
 from barewire import driver     # noqa: E402  after the constants: the driver reads them
 
