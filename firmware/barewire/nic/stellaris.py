@@ -95,57 +95,52 @@ _keep = []      # n holds addresses only: this keeps the memory from being colle
 
 
 # ---- PHY -------------------------------------------------------------------------------------------------------
-@inline
-def _transfer(e: ptr32, command: int) -> int:
-    """Run a command on the PHY's management bus; 0 if it does not end in time."""
+@micropython.viper
+def _mii(n: ptr32, command: int, value: int) -> int:
+    """Run a command on the PHY's management bus: what it read, -1 if it did not end in time."""
+    e = ptr32(n[_BASE])
     turns = _PHY_TURNS
     while e[_MCTL] & _START and turns:
         turns = turns - 1
     if turns:
+        if command & _WRITE:
+            e[_MTXD] = value
         e[_MCTL] = command | _START
         while e[_MCTL] & _START and turns:
             turns = turns - 1
-    return turns
-
-
-@inline
-def _mii(e: ptr32, register: int) -> int:
-    """A register of the PHY, -1 if it does not answer in time."""
     value = -1
-    if _transfer(e, register << 3):
+    if turns:
         value = e[_MRXD] & 0xFFFF
     return value
 
 
 @micropython.viper
-def _look(n: ptr32):
+def _duplex(n: ptr32, full: int):
+    ptr32(n[_BASE])[_TCTL] = _TXEN | _PADEN | _CRC | full
+
+
+def _look(n):
     """Set the PHY's interrupts up, if that is still to be done, and note the state of the link and its duplex mode."""
-    e = ptr32(n[_BASE])
     n[_CHECK] = 0
-    if n[_READY] == 0:
-        e[_MTXD] = _CHANGE
-        if _transfer(e, _EVENTS << 3 | _WRITE):
-            n[_READY] = 1
+    if not n[_READY] and _mii(n, _EVENTS << 3 | _WRITE, _CHANGE) >= 0:
+        n[_READY] = 1
     up = 0
     if n[_READY]:
-        _mii(e, _EVENTS)                    # reading takes the interrupt away
-        e[_RIS] = _PHYINT
-        _mii(e, _STATUS)                    # holds a loss of the link until it is read: the second reading is now
-        status = _mii(e, _STATUS)
+        _mii(n, _EVENTS << 3, 0)            # reading takes the interrupt away
+        _mii(n, _STATUS << 3, 0)            # holds a loss of the link until it is read: the second reading is now
+        status = _mii(n, _STATUS << 3, 0)
         if status == 0:                     # QEMU has no PHY; a real one never reads 0 here
             up = 1
         elif status > 0 and status & _LINK_UP:
             up = 1
-            common = _mii(e, _ABILITY) & _mii(e, _ABILITY + 1)
-            if common & _FULL_100 or common & (_HALF_100 | _FULL_10) == _FULL_10:
-                e[_TCTL] = _TXEN | _PADEN | _CRC | _DUPLEX
-            else:
-                e[_TCTL] = _TXEN | _PADEN | _CRC
+            common = _mii(n, _ABILITY << 3, 0) & _mii(n, _ABILITY + 1 << 3, 0)
+            full = common & _FULL_100 or common & (_HALF_100 | _FULL_10) == _FULL_10
+            _duplex(n, _DUPLEX if full else 0)
     if n[LINK] != up:
         n[LINK] = up
         n[CHANGED] = 1
-        if up == 0:
-            n[LOST] = n[LOST] + 1
+        if not up:
+            n[LOST] += 1
 
 
 # ---- start-up --------------------------------------------------------------------------------------------------
@@ -191,7 +186,6 @@ def open(where):
     n[_HEAD] = _memory(_HEAD_BYTES) + 2
     _start(n, base, address)
     _look(n)
-    n[LOST] = 0                             # no link yet: none is lost
     n[CHANGED] = 0
     return n
 
