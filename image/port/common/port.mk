@@ -2,7 +2,7 @@
 # adds. A machine's Makefile sets TOP (MicroPython), BUILD, MACHINE_C, MACHINE_S and MACHINE_CFLAGS and includes this;
 # GC_HELPER_C and GC_HELPER_O name a way of its own to find what the processor's registers hold.
 include $(TOP)/py/mkenv.mk
-MICROPY_ROM_TEXT_COMPRESSION = 0
+MICROPY_ROM_TEXT_COMPRESSION = 1
 include $(TOP)/py/py.mk
 
 COMMON = ../common
