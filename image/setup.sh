@@ -28,6 +28,9 @@ fi
 if [ "${1:-run}" = test ]; then
     need curl curl
     need ip iproute2
+    need ping iputils-ping
+    need chromium chromium
+    need wrk wrk
     if [ ! -x build/venv/bin/python ] && command -v python3 >/dev/null && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         missing="$missing python3-venv"
     fi
