@@ -133,23 +133,32 @@ def _mac_put(n: ptr32, register: int, value: int):
     _command(e, n[_GO] | register)
 
 
-@micropython.viper
-def _mii(n: ptr32, command: int, value: int) -> int:
-    """Run a command on the registers of the PHY: what it read, -1 if it did not end in time."""
-    e = ptr32(n[_BASE])
-    if command & _MII_WRITE:
-        e[_MAC_CSR_DATA] = value
-        _command(e, n[_GO] | _MII_DATA)
-    e[_MAC_CSR_DATA] = _PHY | command | _MII_BUSY
-    _command(e, n[_GO] | _MII_ACC)
+@inline
+def _mii_idle(n: ptr32, e: ptr32) -> int:
+    """Wait for the end of a transfer with the PHY; 0 if it does not come in time."""
     turns = _TURNS
     busy = 1
     while busy and turns:
         turns = turns - 1
         _command(e, n[_GO_READ] | _MII_ACC)
         busy = e[_MAC_CSR_DATA] & _MII_BUSY
+    return 1 - busy
+
+
+@micropython.viper
+def _mii(n: ptr32, command: int, value: int) -> int:
+    """Run a command on the registers of the PHY: what it read, -1 if it did not end in time."""
+    e = ptr32(n[_BASE])
+    ended = _mii_idle(n, e)
+    if ended:
+        if command & _MII_WRITE:
+            e[_MAC_CSR_DATA] = value
+            _command(e, n[_GO] | _MII_DATA)
+        e[_MAC_CSR_DATA] = _PHY | command | _MII_BUSY
+        _command(e, n[_GO] | _MII_ACC)
+        ended = _mii_idle(n, e)
     value = -1
-    if busy == 0:
+    if ended:
         _command(e, n[_GO_READ] | _MII_DATA)
         value = e[_MAC_CSR_DATA] & 0xFFFF
     return value
