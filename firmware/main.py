@@ -27,7 +27,8 @@ def main():
         sys.exit("barewire: too little memory for board %s" % board.NAME)
     except OSError as error:
         sys.exit("barewire: %s" % error)
-    gc.collect()
+    if board.WORD == 32:
+        gc.collect()        # little memory: what is free from here on is free in one piece
     print("barewire: %s ready at %s" % (config.NAME, address(config.ADDRESS)))
     while True:
         wait = stack.poll(time.ticks_ms())
