@@ -25,6 +25,14 @@ def not_for_our_address(peer):
 
 
 @script
+def sources_that_are_no_station(peer):
+    for source in (BROADCAST, b"\x01\x00\x5e\x00\x00\x01", bytes(6)):
+        for frame in (icmp(), udp(7, b"x"), arp(), tcp(SYN, 1)):
+            peer.send(frame[:6] + source + frame[12:])
+        peer.send(arp(sha=source)[:6] + frame[6:12] + arp(sha=source)[12:])
+
+
+@script
 def arp_requests(peer):
     peer.send(arp(), arp(to=MAC), arp(tail=b""), arp(tail=text(300)), arp(tha=MAC, to=MAC))
     for target in (OURS ^ 1, HOST, OURS + 256, 0, 0xFFFFFFFF):

@@ -26,6 +26,8 @@ def test_echo_request_of_every_size(device, size):
     (Ether(src=PEER_MAC, dst="ff:ff:ff:ff:ff:ff") / IP(src=PEER, dst=ADDRESS) / PING, "eth_not_ours"),
     (Ether(src=PEER_MAC, dst="02:00:00:00:00:55") / IP(src=PEER, dst=ADDRESS) / PING, "eth_not_ours"),
     (Ether(src=PEER_MAC, dst=MAC, type=0x86DD) / Raw(bytes(60)), "eth_type"),
+    (Ether(src="ff:ff:ff:ff:ff:ff", dst=MAC) / IP(src=PEER, dst=ADDRESS) / PING, "eth_source"),
+    (Ether(src="01:00:5e:00:00:01", dst=MAC) / IP(src=PEER, dst=ADDRESS) / PING, "eth_source"),
     (bytes(ip(1, PING))[:33], "rx_runt"),
     (options(PING, version=6), "ip_malformed"),
     (options(PING, ihl=4), "ip_malformed"),
@@ -52,6 +54,12 @@ def test_echo_request_of_every_size(device, size):
     (ip(1, ICMP(type=0)), "icmp_ignored"),
     (ip(17, UDP(sport=1, dport=7, len=7)), "ip_short"),
     (ip(17, UDP(sport=1, dport=7, len=99) / Raw(b"x")), "ip_short"),
+    (ip(17, UDP(sport=7, dport=7) / Raw(b"x")), "udp_loop"),
+    (ip(17, UDP(sport=5005, dport=5005) / Raw(b"x")), "udp_loop"),
+    (ip(17, UDP(sport=7, dport=5005) / Raw(b"x")), "udp_loop"),
+    (ip(17, UDP(sport=5005, dport=7) / Raw(b"x")), "udp_loop"),
+    (ip(17, UDP(sport=7, dport=9) / Raw(b"x")), "udp_loop"),
+    (ip(17, UDP(sport=0, dport=7) / Raw(b"x")), "udp_loop"),
     (ip(17, UDP(sport=1, dport=5005, chksum=0x4321) / Raw(b"x")), "udp_checksum"),
 ])
 def test_dropped_and_counted(device, frame, counter):
