@@ -308,7 +308,26 @@ def news(n):
 def _get(e: ptr32, to: int, words: int):
     """Copy words from the FIFO to memory."""
     p = ptr32(to)
-    while words >= 8:
+    while words >= 16:
+        p[0] = e[_RX_DATA]
+        p[1] = e[_RX_DATA]
+        p[2] = e[_RX_DATA]
+        p[3] = e[_RX_DATA]
+        p[4] = e[_RX_DATA]
+        p[5] = e[_RX_DATA]
+        p[6] = e[_RX_DATA]
+        p[7] = e[_RX_DATA]
+        p[8] = e[_RX_DATA]
+        p[9] = e[_RX_DATA]
+        p[10] = e[_RX_DATA]
+        p[11] = e[_RX_DATA]
+        p[12] = e[_RX_DATA]
+        p[13] = e[_RX_DATA]
+        p[14] = e[_RX_DATA]
+        p[15] = e[_RX_DATA]
+        p = ptr32(int(p) + 64)
+        words = words - 16
+    if words & 8:
         p[0] = e[_RX_DATA]
         p[1] = e[_RX_DATA]
         p[2] = e[_RX_DATA]
@@ -318,7 +337,6 @@ def _get(e: ptr32, to: int, words: int):
         p[6] = e[_RX_DATA]
         p[7] = e[_RX_DATA]
         p = ptr32(int(p) + 32)
-        words = words - 8
     if words & 4:
         p[0] = e[_RX_DATA]
         p[1] = e[_RX_DATA]
@@ -371,7 +389,26 @@ def release(n: ptr32):
 def _put(e: ptr32, at: int, words: int):
     """Copy words from memory into the FIFO."""
     p = ptr32(at)
-    while words >= 8:
+    while words >= 16:
+        e[_TX_DATA] = p[0]
+        e[_TX_DATA] = p[1]
+        e[_TX_DATA] = p[2]
+        e[_TX_DATA] = p[3]
+        e[_TX_DATA] = p[4]
+        e[_TX_DATA] = p[5]
+        e[_TX_DATA] = p[6]
+        e[_TX_DATA] = p[7]
+        e[_TX_DATA] = p[8]
+        e[_TX_DATA] = p[9]
+        e[_TX_DATA] = p[10]
+        e[_TX_DATA] = p[11]
+        e[_TX_DATA] = p[12]
+        e[_TX_DATA] = p[13]
+        e[_TX_DATA] = p[14]
+        e[_TX_DATA] = p[15]
+        p = ptr32(int(p) + 64)
+        words = words - 16
+    if words & 8:
         e[_TX_DATA] = p[0]
         e[_TX_DATA] = p[1]
         e[_TX_DATA] = p[2]
@@ -381,7 +418,6 @@ def _put(e: ptr32, at: int, words: int):
         e[_TX_DATA] = p[6]
         e[_TX_DATA] = p[7]
         p = ptr32(int(p) + 32)
-        words = words - 8
     if words & 4:
         e[_TX_DATA] = p[0]
         e[_TX_DATA] = p[1]

@@ -227,7 +227,26 @@ def _restart(n: ptr32, e: ptr32):
 def _get(e: ptr32, to: int, words: int):
     """Copy words from the FIFO to memory."""
     p = ptr32(to)
-    while words >= 8:
+    while words >= 16:
+        p[0] = e[_DATA]
+        p[1] = e[_DATA]
+        p[2] = e[_DATA]
+        p[3] = e[_DATA]
+        p[4] = e[_DATA]
+        p[5] = e[_DATA]
+        p[6] = e[_DATA]
+        p[7] = e[_DATA]
+        p[8] = e[_DATA]
+        p[9] = e[_DATA]
+        p[10] = e[_DATA]
+        p[11] = e[_DATA]
+        p[12] = e[_DATA]
+        p[13] = e[_DATA]
+        p[14] = e[_DATA]
+        p[15] = e[_DATA]
+        p = ptr32(int(p) + 64)
+        words = words - 16
+    if words & 8:
         p[0] = e[_DATA]
         p[1] = e[_DATA]
         p[2] = e[_DATA]
@@ -237,7 +256,6 @@ def _get(e: ptr32, to: int, words: int):
         p[6] = e[_DATA]
         p[7] = e[_DATA]
         p = ptr32(int(p) + 32)
-        words = words - 8
     if words & 4:
         p[0] = e[_DATA]
         p[1] = e[_DATA]
@@ -299,7 +317,26 @@ def release(n: ptr32):
 def _put(e: ptr32, at: int, words: int):
     """Copy words from memory into the FIFO."""
     p = ptr32(at)
-    while words >= 8:
+    while words >= 16:
+        e[_DATA] = p[0]
+        e[_DATA] = p[1]
+        e[_DATA] = p[2]
+        e[_DATA] = p[3]
+        e[_DATA] = p[4]
+        e[_DATA] = p[5]
+        e[_DATA] = p[6]
+        e[_DATA] = p[7]
+        e[_DATA] = p[8]
+        e[_DATA] = p[9]
+        e[_DATA] = p[10]
+        e[_DATA] = p[11]
+        e[_DATA] = p[12]
+        e[_DATA] = p[13]
+        e[_DATA] = p[14]
+        e[_DATA] = p[15]
+        p = ptr32(int(p) + 64)
+        words = words - 16
+    if words & 8:
         e[_DATA] = p[0]
         e[_DATA] = p[1]
         e[_DATA] = p[2]
@@ -309,7 +346,6 @@ def _put(e: ptr32, at: int, words: int):
         e[_DATA] = p[6]
         e[_DATA] = p[7]
         p = ptr32(int(p) + 32)
-        words = words - 8
     if words & 4:
         e[_DATA] = p[0]
         e[_DATA] = p[1]
