@@ -18,6 +18,7 @@ KNOWN = {
     "http": ("port", "root"),
     "udp": ("echo_port",),
 }
+PERIOD_MS = 1000            # between readings where nothing else is said
 DAY_MS = 86_400_000
 KINDS = {str: "a text in quotes", int: "a whole number"}
 
@@ -213,14 +214,15 @@ def check_sensor(document: Document, net: dict, readings: Path) -> dict:
                       f"known: {', '.join(known) or 'none'}")
     found["reading_inline"] = known[found["source"]]
     found["query_port"] = document.port("sensor", "query_port")
-    for given, needed in ("period_ms", "collector"), ("collector", "period_ms"):
-        if document.has("sensor", given) and not document.has("sensor", needed):
-            document.fail("sensor", needed, f"missing, and {given} means nothing without it; add it, or remove {given}")
+    if document.has("sensor", "collector"):
+        found["collector"], found["collector_port"] = check_collector(document, net)
+    found["period_ms"] = PERIOD_MS
     if document.has("sensor", "period_ms"):
         found["period_ms"] = document.get("sensor", "period_ms", int)
-        if not 0 <= found["period_ms"] <= DAY_MS:
-            document.fail("sensor", "period_ms", f"{found['period_ms']} is not from 0 to {DAY_MS} (a day); correct it")
-        found["collector"], found["collector_port"] = check_collector(document, net)
+        least = 0 if found["collector_port"] else 1
+        if not least <= found["period_ms"] <= DAY_MS:
+            document.fail("sensor", "period_ms", f"{found['period_ms']} is not from {least} to {DAY_MS} (a day); correct it"
+                          + (", 0 needs a collector" if found["period_ms"] == 0 else ""))
     return found
 
 

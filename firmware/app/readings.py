@@ -1,7 +1,7 @@
 """Sources of readings: [sensor] source in appliance.toml names one of these functions.
 
-A source is called once per period with `now`, milliseconds since boot modulo 2^32, and `sequence`, how many readings
-there were before. It returns a whole number of at most 32 bits. A source of your own is plain Python:
+A source is called once per period with `now`, milliseconds since boot modulo 2^32, and `sequence`, the number
+of this reading from 1. It returns a whole number of at most 32 bits. A source of your own is plain Python:
 
     def door(now: int, sequence: int) -> int:
         return pin.value()
@@ -14,7 +14,7 @@ from barewire.inline import inline
 
 @inline
 def counter(now: int, sequence: int) -> int:
-    """How many readings there were."""
+    """How many readings there were, this one included."""
     return sequence
 
 

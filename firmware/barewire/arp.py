@@ -16,7 +16,7 @@ TRIES = 3              # ... and forget the next hop after so many silent reques
 ANNOUNCE_NUM = 2       # RFC 5227 section 1.1
 ANNOUNCE_MS = 2000     # ANNOUNCE_INTERVAL
 DEFEND_MS = 10000      # DEFEND_INTERVAL
-CONFLICT_SEEN = 256    # in word ANNOUNCE, whose low bits count the announcements still to be sent
+CONFLICT_SEEN = 256    # in word ANNOUNCE, which counts the announcements still to be sent: the console has to be told
 
 _mask = (1 << 32) - (1 << 32 - config.PREFIX)
 _on_link = (config.COLLECTOR ^ config.ADDRESS) & _mask == 0
@@ -31,7 +31,7 @@ def input(s: ptr32, f: ptr16, length: int) -> int:
     size = 0
     if length < ARP_BYTES:
         count(s, counters.RX_RUNT)
-    elif f[ARP_HTYPE] != ARP_ETHERNET or f[ARP_PTYPE] != TYPE_IP or f[ARP_LENGTHS] != ARP_HLEN_PLEN:
+    elif f[ARP_HTYPE] != ARP_ETHERNET or f[ARP_PTYPE] != TYPE_IP or f[ARP_LENGTHS] != ARP_HLEN_PLEN or not station(f):
         count(s, counters.ARP_MALFORMED)
     elif f[ARP_SPA] == ADDRESS_0 and f[ARP_SPA + 1] == ADDRESS_1:
         conflict(s, f)
@@ -50,6 +50,12 @@ def input(s: ptr32, f: ptr16, length: int) -> int:
         else:
             count(s, counters.ARP_MALFORMED)
     return size
+
+
+@inline
+def station(f: ptr16) -> int:
+    """Whether the sender's MAC names one station: not a group, not zero. What is learned from it is sent to."""
+    return f[ARP_SHA] & 1 == 0 and f[ARP_SHA] | f[ARP_SHA + 1] | f[ARP_SHA + 2] != 0
 
 
 @inline
@@ -82,17 +88,20 @@ def sender(s: ptr32, f: ptr16):
 
 @inline
 def conflict(s: ptr32, f: ptr16):
-    """Somebody uses our address (RFC 5227 section 2.4): remember who, and defend it once in DEFEND_INTERVAL."""
+    """Somebody uses our address (RFC 5227 section 2.4): remember who, and defend it once in DEFEND_INTERVAL.
+
+    The timers' event says it on the console and announces.
+    """
     if f[ARP_SHA] == s[MAC] and f[ARP_SHA + 1] == s[MAC + 1] and f[ARP_SHA + 2] == s[MAC + 2]:
         count(s, counters.ARP_IGNORED)
     else:
-        if s[counters.ARP_CONFLICT] == 0 or i32(s[NOW] - s[DEFENDED_AT]) >= DEFEND_MS:
+        if s[counters.ARP_CONFLICT] == 0 or i32(s[NOW] - s[DEFENDED_AT]) >= DEFEND_MS \
+                or i32(s[NOW] - s[DEFENDED_AT]) < 0:
             s[CONFLICT] = f[ARP_SHA]
             s[CONFLICT + 1] = f[ARP_SHA + 1]
             s[CONFLICT + 2] = f[ARP_SHA + 2]
             s[DEFENDED_AT] = s[NOW]
             s[ANNOUNCE] = s[ANNOUNCE] | CONFLICT_SEEN
-            s[ANNOUNCE_AT] = s[NOW]
             wake_at(s, s[NOW])
         count(s, counters.ARP_CONFLICT)
 
@@ -139,9 +148,7 @@ def timer(s: ptr32, address: int) -> int:
         if due(s, ANNOUNCE_AT):
             build(s, ptr16(address), ADDRESS_0, ADDRESS_1, 0)
             size = ARP_BYTES
-            if s[ANNOUNCE] & 255:
-                s[ANNOUNCE] = s[ANNOUNCE] - 1
-            s[ANNOUNCE] = s[ANNOUNCE] & 255
+            s[ANNOUNCE] = s[ANNOUNCE] - 1
             s[ANNOUNCE_AT] = s[NOW] + ANNOUNCE_MS
         if s[ANNOUNCE]:
             wake_at(s, s[ANNOUNCE_AT])

@@ -1,12 +1,14 @@
 """Initial sequence numbers that are SYN cookies (RFC 6528, RFC 4987 section 3.6).
 
-    iss = F(key, peer address, peer port) + irs + (t << 14 | m)
+    iss = F(key, peer address, peer port) + irs + (t << 14 | m << 11)
 
 t counts 64 ms, m is the class of the peer's MSS, irs the peer's own sequence number. So iss grows with time for one
 peer, as RFC 6528 section 3 wants (256 KiB/s), and an ACK proves itself: what is left of its acknowledgement number
-must have the bits 3..13 clear and a t of the last LIFE_MS. A blind guess succeeds with 1 in 2^21. F is HalfSipHash-2-4 (Aumasson and Bernstein's SipHash on 32-bit words)
-with a 64-bit key drawn at boot.
+must have the bits 0..10 clear and a t of the last LIFE_MS. A blind guess succeeds with 1 in 2^21. A segment of 1 to 2047
+bytes behind the ACK, which was lost or overtaken, has them not clear, so it cannot open the connection without the bytes in
+front of it. F is HalfSipHash-2-4 (Aumasson and Bernstein's SipHash on 32-bit words) with a 64-bit key drawn at boot.
 """
+from . import board
 from .inline import inline
 from .state import *
 from .wire import *
@@ -14,7 +16,11 @@ from .word import i32, u32
 
 MSS_CLASSES = (216, 536, 1024, 1220, 1360, 1400, 1440, 1460)    # all multiples of 4, so that segments stay aligned
 LIFE_MS = 16000
+EARLY_MS = 1000         # no connection is evicted so young (tcp.EVICT_MS): what is early then deserves no RST
 T_SHIFT = 6             # 64 ms
+M_SHIFT = 11
+if board.SLOT_RX > 1 << M_SHIFT:
+    raise ValueError("SLOT_RX: more than 2048 bytes cannot be told from another cookie")
 
 
 def set_key(s, key):
@@ -116,11 +122,18 @@ def class_mss(k: int) -> int:
 
 
 @inline
+def early(s: ptr32, part: int) -> int:
+    """Whether `part` is what we sent within EARLY_MS but for 1 to 2047 bytes that were sent in front of this segment."""
+    age = ((s[NOW] >> T_SHIFT) - (u32(part + 0x7FF) >> 14)) & 0x3FFFF
+    return part & 0x7FF != 0 and age < EARLY_MS >> T_SHIFT
+
+
+@inline
 def proven(s: ptr32, part: int) -> int:
     """The MSS if `part` (iss - F) is what we sent within LIFE_MS, else 0."""
     mss = 0
-    if part & 0x3FF8 == 0:
+    if part & 0x7FF == 0:
         age = ((s[NOW] >> T_SHIFT) - (part >> 14)) & 0x3FFFF
         if age <= LIFE_MS >> T_SHIFT:
-            mss = class_mss(part & 7)
+            mss = class_mss(part >> M_SHIFT & 7)
     return mss

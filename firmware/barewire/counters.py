@@ -14,6 +14,7 @@ COUNTERS = (
     ("tx_no_room", "frames not sent: transmit ring full"),
     ("rx_runt", "dropped: shorter than its headers"),
     ("eth_not_ours", "dropped: other destination address"),
+    ("eth_source", "dropped: sent by a group address"),
     ("eth_type", "dropped: neither ARP nor IPv4"),
     # ARP (RFC 826, RFC 5227)
     ("arp_malformed", "dropped: not Ethernet/IPv4 ARP"),
@@ -39,6 +40,7 @@ COUNTERS = (
     ("icmp_unreachable", "port unreachable sent"),
     ("icmp_limited", "port unreachable not sent: rate limit"),
     # UDP (RFC 768)
+    ("udp_loop", "dropped: from a port that answers"),
     ("udp_checksum", "dropped: checksum"),
     ("udp_echo", "echo datagrams answered"),
     ("udp_query", "sensor queries answered"),
@@ -56,7 +58,7 @@ COUNTERS = (
     ("tcp_closed_port", "segments for closed ports"),
     ("tcp_syn", "SYN answered with a cookie"),
     ("tcp_syn_dropped", "SYN dropped: no slot to come"),
-    ("tcp_bad_cookie", "ACK without a connection"),
+    ("tcp_bad_cookie", "segments without a connection"),
     ("tcp_opened", "connections opened"),
     ("tcp_full", "opening ACK dropped: slots full"),
     ("tcp_evicted", "idle connections evicted"),

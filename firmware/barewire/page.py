@@ -98,10 +98,12 @@ def respond(s, c, t):
     try:
         function(page)
     except Exception as error:
-        print("http: the route", path, "failed:", type(error).__name__)
+        if not s[counters.HTTP_500]:        # once: requests may come faster than the console takes lines
+            print("http: the route", path, "failed:", type(error).__name__)
         failed = True
     if page.full:
-        print("http: the answer of the route", path, "is longer than a page")
+        if not s[counters.HTTP_OVERFLOW]:
+            print("http: the answer of the route", path, "is longer than a page")
         s[counters.HTTP_OVERFLOW] += 1
         failed = True
     if failed:
@@ -141,6 +143,7 @@ def _take_page(s: ptr32) -> int:
     while k < board.PAGES:
         if s[state.PAGE_BUSY + k] == 0:
             s[state.PAGE_BUSY + k] = 1
+            s[state.PAGES_FREE] = s[state.PAGES_FREE] - 1
             return s[state.PAGE_AT] + k * board.PAGE_BYTES
         k = k + 1
     return 0
@@ -152,6 +155,7 @@ def _release(s: ptr32, address: int):
     while k < board.PAGES:
         if s[state.PAGE_AT] + k * board.PAGE_BYTES == address:
             s[state.PAGE_BUSY + k] = 0
+            s[state.PAGES_FREE] = s[state.PAGES_FREE] + 1
         k = k + 1
 
 
@@ -159,6 +163,7 @@ def _release(s: ptr32, address: int):
 def _send(c: ptr32, address: int, length: int):
     r = ptr32(int(c) + 4 * slot.HTTP_WORDS)
     slot.queue(c, address, address, length, 0)
+    c[slot.PAGES_HELD] = c[slot.PAGES_HELD] + 1
     if r[h.FLAGS] & h.ENDS:
         slot.shut(c)
     restart(r, r[h.FLAGS])

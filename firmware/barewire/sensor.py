@@ -88,14 +88,15 @@ def run(n: ptr32, s: ptr32) -> int:
     while turns:
         turns = turns - 1
         room = 0
-        if COLLECTS and s[HOP_KNOWN]:
+        fresh = due(s, SENSOR_AT)
+        if COLLECTS and s[HOP_KNOWN] and (fresh or s[RING_COUNT]):
             room = driver.room(n)
         reading = 0
         waited = 0
         if s[RING_COUNT] and room:
             reading = oldest(s)
             waited = WAITED
-        elif (PERIOD or room or not COLLECTS) and due(s, SENSOR_AT):
+        elif fresh and (PERIOD or room):
             if config.READING_INLINE:
                 take(s, config.reading(s[NOW], s[SENSOR_SEQ] + 1), VALID)
                 reading = send_or_keep(s, room)

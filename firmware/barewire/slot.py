@@ -13,7 +13,8 @@ from .word import i32
 # Words of a slot
 (STATE, LINK, WORK_LINK, FLAGS, PEER, PEER_PORT, SND_UNA, SND_NXT, SND_MAX, SND_END, SND_WND, SND_WL1, SND_WL2,
  MAX_WND, RCV_NXT, MSS, CWND, CWND_ACKED, SSTHRESH, DUP_ACKS, RECOVER, RTO, SRTT, RTTVAR, RTT_SEQ, RTT_AT,
- RETRIES, RTX_AT, ACTIVE_AT, SENT_AT, STORED, CHUNK, CHUNK_AT, QUEUED, QUEUE_SEQ) = range(35)
+ RETRIES, RTX_AT, ACTIVE_AT, PROGRESS_AT, STORED, CHUNK, CHUNK_AT, QUEUED, QUEUE_SEQ,
+ PAGES_HELD) = range(36)
 QUEUE = 36              # four responses of four words: first, main, sums, sequence number of the end
 HEADER = 52             # 54 bytes of Ethernet, IP and TCP header, from the second half of the first word
 IP_PART, TCP_PART = 66, 67    # partial sums of its fields that stay
@@ -167,6 +168,8 @@ def unqueue(s: ptr32, c: ptr32):
     if page >= 0 and page < board.PAGES * board.PAGE_BYTES:
         busy = ptr32(int(s) + 4 * PAGE_BUSY)
         busy[page >> PAGE_SHIFT] = 0
+        s[PAGES_FREE] = s[PAGES_FREE] + 1
+        c[PAGES_HELD] = c[PAGES_HELD] - 1
     c[QUEUE_SEQ] = c[QUEUE + 3]
     c[QUEUED] = c[QUEUED] - 1
     k = QUEUE

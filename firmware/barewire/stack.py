@@ -21,13 +21,14 @@ if config.HTTP:
     import assets
 
 FRAMES = 64             # frames a turn, before the sensor, the timers and the card get theirs
+EVENTS = 16             # events a poll, so that the caller can tell the time again
 TIMER_MS = 60000        # the timers run at least this often
 # What `turn` returns beside the milliseconds until it wants to be called again, as numbers above any of those
 AGAIN, TIMER, READ, ROUTE = (1 << 20 | k for k in range(4))
 
 
 class Stack:
-    """The appliance on the card whose block is `n` (driver.open), keyed with 16 bytes of `entropy`.
+    """The appliance on the card whose block is `n` (driver.open), keyed with the first 8 bytes of `entropy`.
 
     `source(now, sequence)` gives a reading where [sensor] source is not one that is expanded in place.
     All memory is taken here. MemoryError: the board has too little.
@@ -48,6 +49,7 @@ class Stack:
             self._pages = bytearray(board.PAGES * board.PAGE_BYTES)
             slot.setup(s, addressof(self._slots), addressof(self._store))
             s[PAGE_AT] = addressof(self._pages)
+            s[PAGES_FREE] = board.PAGES
         if config.SENSOR:
             sensor.template(s)
         cookie.set_key(s, entropy)
@@ -66,7 +68,10 @@ class Stack:
             self._started = True
             s[TICK] = tick & 0x3FFFFFFF
         micropython.heap_lock()
-        while True:
+        event = AGAIN
+        events = EVENTS
+        while events:
+            events -= 1
             event = turn(self.n, s, self.t, tick)
             if event < AGAIN:
                 break
@@ -77,10 +82,9 @@ class Stack:
             elif config.HTTP and event == ROUTE:
                 answer_route(s, self.t)
             else:
-                event = 0
                 break
         micropython.heap_unlock()
-        return event
+        return event if event < AGAIN else 0
 
 
 def run_timers(n, s):
@@ -88,6 +92,8 @@ def run_timers(n, s):
         micropython.heap_unlock()
         say_conflict(s)
         micropython.heap_lock()
+        s[ANNOUNCE] = (s[ANNOUNCE] & ~arp.CONFLICT_SEEN) + 1        # which defends the address
+        s[ANNOUNCE_AT] = s[NOW]
     timer(n, s)
 
 
@@ -175,10 +181,12 @@ def turn(n: ptr32, s: ptr32, t: ptr32, tick: int) -> int:
 def wait(s: ptr32) -> int:
     """Milliseconds until the next deadline; 0 while something waits for room in the card."""
     ms = i32(s[TIMER_AT] - s[NOW])
-    if config.SENSOR and (sensor.PERIOD or not sensor.COLLECTS or s[HOP_KNOWN]):
+    if config.SENSOR and (sensor.PERIOD or s[HOP_KNOWN]):
         until = i32(s[SENSOR_AT] - s[NOW])
         if until < ms:
             ms = until
+        if s[RING_COUNT] and s[HOP_KNOWN]:
+            ms = 0
     if ms < 0 or s[WORK]:
         ms = 0
     return ms
@@ -190,7 +198,9 @@ def receive(s: ptr32, f: ptr16, length: int) -> int:
     size = 0
     count(s, counters.RX_FRAMES)
     ours = f[0] == s[MAC] and f[1] == s[MAC + 1] and f[2] == s[MAC + 2]
-    if f[ETH_TYPE] == TYPE_IP:
+    if f[ETH_SRC] & 1:
+        count(s, counters.ETH_SOURCE)
+    elif f[ETH_TYPE] == TYPE_IP:
         if ours:
             size = ip.check(s, f, length)
             if size:
@@ -255,7 +265,7 @@ def serve(s: ptr32, c: ptr32, t: ptr32) -> int:
         at = c[slot.STORE_AT]
         n = n + kept
     route = 0
-    while n and route == 0 and not slot.queue_full(c):
+    while n and route == 0 and not slot.queue_full(c) and not hoards(s, c):
         used = http.feed(s, c, t, at, n)
         at = at + used
         n = n - used
@@ -269,6 +279,12 @@ def serve(s: ptr32, c: ptr32, t: ptr32) -> int:
     if c[slot.STATE] == slot.CLOSE_WAIT and n == 0 and route == 0:
         slot.shut(c)
     return route
+
+
+@inline
+def hoards(s: ptr32, c: ptr32) -> int:
+    """Whether a connection that holds a page has to give it back before it may ask on: pages are scarce."""
+    return c[slot.PAGES_HELD] != 0 and s[PAGES_FREE] << 1 < board.PAGES
 
 
 @inline

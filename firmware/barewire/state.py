@@ -32,8 +32,8 @@ SLOTS, FREE, OPEN = _words(), _words(), _words()
 CHAINS = _words(64)
 # The start of HalfSipHash's four words under the key of the SYN cookies
 KEY = _words(4)
-# Pages for dynamic answers: address of the first, one busy flag each
-PAGE_AT = _words()
+# Pages for dynamic answers: address of the first, how many are free, one busy flag each
+PAGE_AT, PAGES_FREE = _words(), _words()
 PAGE_BUSY = _words(board.PAGES)
 # Rate limits: start of the second, what is left of it
 ICMP_LIMIT, ICMP_USED, RST_LIMIT, RST_USED, CHALLENGE_LIMIT, CHALLENGE_USED = (_words() for _ in range(6))

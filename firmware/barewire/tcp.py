@@ -10,15 +10,15 @@ from .counters import count
 from .inline import inline
 from .slot import *
 from .state import *
-from .tcp_ack import acknowledge
+from .tcp_ack import RTO_FIRST, acknowledge
 from .wire import *
 from .word import i32, u32
 
 PORT = le16(config.HTTP_PORT)
 RST_PER_SECOND, CHALLENGES_PER_SECOND = 50, 50
-EVICT_MS = 1000                     # a connection that is idle for this long gives way to a new one
+EVICT_MS = 1000                     # a connection that is idle for this long gives way to a new one,
+BUSY_MS = 4000                      # one that has something on its way after so much more
 INITIAL_WINDOW = 10                 # segments (RFC 6928)
-RTO_FIRST = 1000                    # RFC 6298 section 2.1
 FIN_WAIT_2_MS, TIME_WAIT_MS = 10000, 30000
 TIME_WAIT_FIRST = 1 << 28
 OPTION_MSS_0, OPTION_MSS_1 = le16(0x0204), le16(CHUNK_BYTES)
@@ -116,21 +116,25 @@ def listen(s: ptr32, f: ptr16, flags: int, n: int) -> int:
     at = 0
     part = cookie.isn_hash(s, f)
     oldest = 0
-    if s[FREE] == 0:
+    if s[FREE] == 0 and flags & RST == 0:
         oldest = victim(s)
     if flags & (SYN | ACK | RST | FIN) == SYN:
         if s[FREE] or oldest:
             count(s, counters.TCP_SYN)
             irs = get32(f, TCP_SEQ)
-            iss = part + irs + cookie.now_part(s) + cookie.mss_class(offered_mss(f))
+            iss = part + irs + cookie.now_part(s) + (cookie.mss_class(offered_mss(f)) << cookie.M_SHIFT)
             reply_with(s, SYN | ACK, iss, irs + 1, board.SLOT_RX)
         else:
             count(s, counters.TCP_SYN_DROPPED)
     elif flags & (SYN | ACK | RST) == ACK:
-        mss = cookie.proven(s, u32(get32(f, TCP_ACK) - get32(f, TCP_SEQ) - part))
+        part = u32(get32(f, TCP_ACK) - get32(f, TCP_SEQ) - part)
+        mss = cookie.proven(s, part)
         if mss == 0:
-            count(s, counters.TCP_BAD_COOKIE)
-            refuse(s, f, flags, n)
+            if cookie.early(s, part):
+                count(s, counters.TCP_OUT_OF_ORDER)     # what is in front of it will open the slot: no RST
+            else:
+                count(s, counters.TCP_BAD_COOKIE)
+                refuse(s, f, flags, n)
         else:
             if oldest:
                 count(s, counters.TCP_EVICTED)
@@ -144,6 +148,8 @@ def listen(s: ptr32, f: ptr16, flags: int, n: int) -> int:
         count(s, counters.TCP_STRAY_RST)
     else:
         count(s, counters.TCP_BAD_COOKIE)
+        if flags & ACK:
+            refuse(s, f, flags, n)
     return at
 
 
@@ -169,18 +175,21 @@ def offered_mss(f: ptr16) -> int:
 
 @inline
 def victim(s: ptr32) -> int:
-    """The slot that gives way when all are busy: TIME-WAIT first, then the longest idle one; 0 if none may."""
+    """The slot that gives way when all are taken, 0 if none may: TIME-WAIT first, then the one longest without progress.
+
+    Progress is what we could send or saw acknowledged, so bytes that trickle in, or a window that never opens, keep none.
+    """
     best = 0
     age = EVICT_MS
     at = s[SLOTS]
     k = board.TCP_SLOTS
     while k:
         c = ptr32(at)
-        idle = i32(s[NOW] - c[ACTIVE_AT])
+        idle = i32(s[NOW] - c[PROGRESS_AT])
         if c[STATE] == TIME_WAIT or c[STATE] == FIN_WAIT_2:
             idle = idle + TIME_WAIT_FIRST
-        elif c[STATE] != ESTABLISHED or c[SND_END] != c[SND_UNA]:
-            idle = 0
+        elif c[SND_END] != c[SND_UNA]:
+            idle = idle - BUSY_MS
         if idle >= age and c[FLAGS] & IN_WORK == 0:
             age = idle
             best = at
@@ -222,6 +231,7 @@ def opened(s: ptr32, c: ptr32, f: ptr16, mss: int):
     c[CWND] = INITIAL_WINDOW * mss
     c[SSTHRESH] = 1 << 20
     c[RTO] = RTO_FIRST
+    c[PROGRESS_AT] = s[NOW]
     h = ptr16(int(c) + 4 * HEADER + 2)
     k = 0
     while k < 3:

@@ -6,6 +6,7 @@ from .slot import *
 from .state import *
 from .word import i32
 
+RTO_FIRST = 1000                    # RFC 6298 section 2.1
 RTO_MIN, RTO_MAX = 200, 60000       # RFC 6298 section 2.4 says 1 s; 200 ms is what others use
 
 
@@ -13,6 +14,8 @@ RTO_MIN, RTO_MAX = 200, 60000       # RFC 6298 section 2.4 says 1 s; 200 ms is w
 def acknowledge(s: ptr32, c: ptr32, seq: int, ack: int, wnd: int, length: int):
     """Process SEG.ACK and SEG.WND of an acceptable segment that takes `length` of sequence space."""
     acked = i32(ack - c[SND_UNA])
+    if c[FLAGS] & PROBING:
+        c[RETRIES] = 0              # a peer that answers probes may keep its window closed (RFC 9293 section 3.8.6.1)
     if acked > 0:
         advance(s, c, ack, acked)
     elif acked == 0 and length == 0 and wnd == c[SND_WND] and c[SND_MAX] != c[SND_UNA] and c[FLAGS] & PROBING == 0:
@@ -24,8 +27,8 @@ def acknowledge(s: ptr32, c: ptr32, seq: int, ack: int, wnd: int, length: int):
         if wnd > c[MAX_WND]:
             c[MAX_WND] = wnd
         if wnd and c[FLAGS] & PROBING:
-            c[FLAGS] = c[FLAGS] & ~(PROBING | RTX_ON | RESEND)
-            c[RETRIES] = 0
+            c[FLAGS] = c[FLAGS] & ~(PROBING | RTX_ON | RESEND | TIMING)
+            c[RTO] = timeout_of(c)
             c[SND_NXT] = c[SND_UNA]     # the probe's byte may have been dropped: send from the left edge
 
 
@@ -50,6 +53,7 @@ def advance(s: ptr32, c: ptr32, ack: int, acked: int):
         c[SND_NXT] = ack
     c[DUP_ACKS] = 0
     c[RETRIES] = 0
+    c[PROGRESS_AT] = s[NOW]
     while c[QUEUED] and i32(ack - c[QUEUE + 3]) >= 0:
         unqueue(s, c)
     if i32(c[SND_MAX] - ack) <= 0:
@@ -72,12 +76,18 @@ def measure(c: ptr32, r: int):
         if delta < 0:
             delta = 0 - delta
         c[RTTVAR] = c[RTTVAR] + delta - (c[RTTVAR] >> 2)
+    c[RTO] = timeout_of(c)
+
+
+@inline
+def timeout_of(c: ptr32) -> int:
+    """RTO = SRTT + 4 RTTVAR (RFC 6298 section 2.3), within its bounds."""
     rto = (c[SRTT] >> 3) + c[RTTVAR]
     if rto < RTO_MIN:
-        rto = RTO_MIN
+        rto = RTO_MIN if c[SRTT] else RTO_FIRST
     if rto > RTO_MAX:
         rto = RTO_MAX
-    c[RTO] = rto
+    return rto
 
 
 @inline

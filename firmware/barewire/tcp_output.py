@@ -34,9 +34,12 @@ def output(n: ptr32, s: ptr32, c: ptr32):
         if c[FLAGS] & SHUT and left >= 0 and size == left:
             flags = FIN | ACK
         if size == 0 and flags == ACK and c[FLAGS] & ACK_NOW == 0:
-            go = 0
-            if left > 0:
-                blocked(s, c)
+            if again:
+                c[FLAGS] = c[FLAGS] & ~RESEND
+            else:
+                go = 0
+                if left > 0:
+                    blocked(s, c)
         else:
             room = driver.room(n)
             if room == 0:
@@ -53,7 +56,7 @@ def output(n: ptr32, s: ptr32, c: ptr32):
 @inline
 def restart(s: ptr32, c: ptr32):
     """RFC 5681 section 4.1: after an idle time of more than RTO start again from the initial window."""
-    if c[SND_MAX] == c[SND_UNA] and i32(s[NOW] - c[SENT_AT]) > c[RTO]:
+    if c[SND_MAX] == c[SND_UNA] and i32(s[NOW] - c[PROGRESS_AT]) > c[RTO]:
         if c[CWND] > c[MSS] * INITIAL_WINDOW:
             c[CWND] = c[MSS] * INITIAL_WINDOW
 
@@ -100,8 +103,11 @@ def sendable(c: ptr32, seq: int, left: int, again: int) -> int:
     """
     size = c[MSS]
     if again:
+        end = i32(c[SND_MAX] - seq)     # nothing new: that is for the windows to allow
         if c[FLAGS] & PROBING:
             size = 1
+        elif size > end:
+            size = end
     else:
         flight = i32(seq - c[SND_UNA])
         space = c[CWND] if c[CWND] < c[SND_WND] else c[SND_WND]
@@ -168,7 +174,7 @@ def sent(s: ptr32, c: ptr32, seq: int, length: int):
     end = seq + length
     if i32(seq - c[SND_MAX]) < 0:
         count(s, counters.TCP_RETRANSMIT)
-    elif c[FLAGS] & TIMING == 0:
+    elif c[FLAGS] & (TIMING | PROBING) == 0:
         c[FLAGS] = c[FLAGS] | TIMING
         c[RTT_SEQ] = end
         c[RTT_AT] = s[NOW]
@@ -176,12 +182,13 @@ def sent(s: ptr32, c: ptr32, seq: int, length: int):
         c[SND_NXT] = end
     if i32(end - c[SND_MAX]) > 0:
         c[SND_MAX] = end
+        if c[FLAGS] & PROBING == 0:
+            c[PROGRESS_AT] = s[NOW]
     if i32(end - c[SND_END]) > 0:
         if c[STATE] == ESTABLISHED:
             c[STATE] = FIN_WAIT_1
         elif c[STATE] == CLOSE_WAIT:
             c[STATE] = LAST_ACK
-    c[SENT_AT] = s[NOW]
     if c[FLAGS] & RTX_ON == 0:
         c[FLAGS] = c[FLAGS] | RTX_ON
         c[RTX_AT] = s[NOW] + c[RTO]
@@ -211,7 +218,8 @@ def timers(s: ptr32):
             if c[FLAGS] & RTX_ON:
                 if i32(s[NOW] - c[RTX_AT]) >= 0:
                     gone = timeout(s, c)
-                wake_at(s, c[RTX_AT])
+                if not gone:
+                    wake_at(s, c[RTX_AT])
             if not gone:
                 gone = lifetime(s, c)
             if gone:

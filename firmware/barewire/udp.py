@@ -24,7 +24,9 @@ def input(s: ptr32, f: ptr16, n: int, total: int) -> int:
     Returns the size of the IP datagram that answers it in its place, 0 for none, UNREACHABLE for a closed port.
     """
     answer = 0
-    if config.UDP_ECHO_PORT and f[UDP_DST] == ECHO_PORT:
+    if (config.UDP_ECHO_PORT and f[UDP_SRC] == ECHO_PORT) or (config.QUERY_PORT and f[UDP_SRC] == QUERY_PORT):
+        count(s, counters.UDP_LOOP)         # two services that answer each other would never end
+    elif config.UDP_ECHO_PORT and f[UDP_DST] == ECHO_PORT:
         count(s, counters.UDP_ECHO)         # exchanged ports leave the checksum as valid or invalid as it came
         answer = n + 20
     elif config.QUERY_PORT and f[UDP_DST] == QUERY_PORT:

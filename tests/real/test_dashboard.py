@@ -5,6 +5,7 @@ the file descriptors 3 and 4), so that no library is needed and no port is opene
 """
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -35,14 +36,15 @@ class Browser:
 
     def __init__(self, profile):
         # Chromium reads commands from 3 and writes to 4: a shell puts our pipes there
-        to_read, self.commands = os.pipe()
-        self.events, to_write = os.pipe()
+        low_read, self.commands = os.pipe()
+        self.events, low_write = os.pipe()
+        to_read, to_write = (fcntl.fcntl(fd, fcntl.F_DUPFD, 20) for fd in (low_read, low_write))    # out of the way of 3 and 4
         words = [BROWSER, f"--user-data-dir={profile}", *FLAGS]
-        script = f'exec 8<&{to_read} 9>&{to_write}; exec 3<&8 4>&9 8<&- 9>&-; exec "$@"'
+        script = f'exec 3<&{to_read} 4>&{to_write} {to_read}<&- {to_write}>&-; exec "$@"'
         self.process = subprocess.Popen(["bash", "-c", script, "bash", *words], pass_fds=(to_read, to_write),
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-        os.close(to_read)
-        os.close(to_write)
+        for fd in to_read, to_write, low_read, low_write:
+            os.close(fd)
         self.rest, self.number, self.said, self.session = b"", 0, [], None
         page = next(t for t in self.ask("Target.getTargets")["targetInfos"] if t["type"] == "page")
         self.session = self.ask("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]

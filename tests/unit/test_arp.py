@@ -31,6 +31,9 @@ def test_probe_for_our_address_is_defended(device):
     (request(ptype=0x86DD), "arp_malformed"),
     (request(op=9), "arp_malformed"),
     (request(dst="02:00:00:00:00:99"), "eth_not_ours"),
+    (request(hwsrc=BROADCAST), "arp_malformed"),
+    (request(hwsrc="01:00:5e:00:00:01"), "arp_malformed"),
+    (request(hwsrc="00:00:00:00:00:00"), "arp_malformed"),
     (bytes(request())[:41], "rx_runt"),
 ])
 def test_dropped_and_counted(device, frame, counter):

@@ -95,8 +95,7 @@ def test_root_is_relative_to_the_file_or_absolute(read, tmp_path):
     (NET + "[sensor]", "[sensor] source: missing"),
     (NET + '[sensor]\nsource = "rain"', "[sensor] source: there is no rain in readings.py; known: counter, uptime"),
     (NET + '[sensor]\nsource = "_helper"', "known: counter, uptime"),
-    (SENSOR + "period_ms = 5", "[sensor] collector: missing, and period_ms means nothing without it"),
-    (SENSOR + 'collector = "10.0.2.2:9"', "[sensor] period_ms: missing, and collector means nothing without it"),
+    (SENSOR + "period_ms = 0", "[sensor] period_ms: 0 is not from 1 to 86400000 (a day); correct it, 0 needs a collector"),
     (SENSOR + 'period_ms = true\ncollector = "10.0.2.2:9"', "[sensor] period_ms: True is not a whole number"),
     (SENSOR + 'period_ms = -1\ncollector = "10.0.2.2:9"', "[sensor] period_ms: -1 is not from 0 to 86400000"),
     (SENSOR + 'period_ms = 1\ncollector = "10.0.2.2"', "[sensor] collector: \"10.0.2.2\" is not address:port"),
@@ -157,3 +156,10 @@ def toml(value) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(toml, value)) + "]"
     return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def test_a_reading_each_second_where_nothing_is_said(tmp_path):
+    for more in ("query_port = 5005", 'collector = "10.0.2.2:9"', ""):
+        file = tmp_path / "appliance.toml"
+        file.write_text(SENSOR + more)
+        assert load(file).constants()["SENSOR_PERIOD_MS"] == 1000

@@ -75,6 +75,22 @@ def test_request_opens_the_connection_when_the_ack_was_lost(device):
     assert client.pump().startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.parametrize("mss", (216, 1460))
+def test_data_that_overtakes_the_opening_ack_does_not_reset(word, mss):
+    """The ACK was lost and the network turned the request's two segments round: drop, the first one opens."""
+    device = Device(word=word)
+    client = Client(device, mss=mss)
+    reply, = client.segment("S", ack=0, options=[("MSS", mss)])
+    client.seq, client.ack = 1001, reply.seq + 1
+    for ahead in (1, 2, 7, 8, 10, 2047):
+        assert client.segment("PA", GET[10:], seq=client.seq + ahead) == []
+    assert device.count("tcp_out_of_order") == 6 and device.state("OPEN") == 0
+    assert client.segment("PA", GET[10:], seq=client.seq + (1 << 24))[0].flags == "R"
+    client.send(GET[:10])
+    client.send(GET[10:])
+    assert client.pump().startswith(b"HTTP/1.1 200")
+
+
 def test_sequence_numbers_grow_with_time_for_one_peer(device):
     """RFC 6528 section 3."""
     client = Client(device)

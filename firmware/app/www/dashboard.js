@@ -88,7 +88,7 @@ function series(seconds, rate) {
 function steps(low, high, count) {              // round numbers from low to high
   const rough = (high - low) / count, power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].find(s => s * power >= rough) * power, list = [];
-  for (let v = Math.ceil(low / step) * step; v <= high + step / 1e6; v += step) list.push(v);
+  for (let v = Math.ceil(low / step) * step; v <= high + step / 1e6; v += step) list.push(v + 0);         // + 0: no "-0"
   return [list, step];
 }
 
