@@ -9,10 +9,10 @@ with offset 2, the payload from where it lies, with the offset of its address.
 from array import array
 
 import micropython
-import uctypes
 from micropython import const
 
 from barewire.inline import inline
+from barewire.nic import fifo
 
 # ---- registers, as indices of words (5.3)
 _RX_DATA = const(0x00 >> 2)         # the data FIFOs answer at 8 addresses each
@@ -112,8 +112,6 @@ NIC_COUNTERS = (
     ("nic_tx_stuck", "frames not sent: card busy", STUCK),
     ("nic_link_lost", "times the link went down", LOST),
 )
-
-_keep = []      # n holds addresses only: this keeps the memory from being collected
 
 
 # ---- MAC and PHY -----------------------------------------------------------------------------------------------
@@ -247,12 +245,6 @@ def _get_address(n: ptr32, mac: ptr8):
     mac[5] = half >> 8
 
 
-def _memory(size):
-    block = bytearray(size + 3)
-    _keep.append(block)
-    return (uctypes.addressof(block) + 3) & -4
-
-
 def open(where):
     """Start the controller; returns the block n.
 
@@ -263,8 +255,8 @@ def open(where):
     if not _there(base):
         raise OSError("no network card: no LAN9118 at 0x%x00" % (base >> 6))
     n = array("I", bytearray(4 * _WORDS))
-    n[_BUFFER] = _memory(_BUFFER_BYTES)
-    n[_HEAD] = _memory(_HEAD_BYTES) + 2
+    n[_BUFFER] = fifo.memory(_BUFFER_BYTES)
+    n[_HEAD] = fifo.memory(_HEAD_BYTES) + 2
     if not _start(n, base, _BUSY):
         raise OSError("LAN9118 at 0x%x00: does not finish its reset" % (base >> 6))
     if not address:
@@ -305,35 +297,6 @@ def news(n):
 
 # ---- receive (3.13) --------------------------------------------------------------------------------------------
 @inline
-def _get(e: ptr32, to: int, words: int):
-    """Copy words from the FIFO to memory."""
-    p = ptr32(to)
-    while words >= 8:
-        p[0] = e[_RX_DATA]
-        p[1] = e[_RX_DATA]
-        p[2] = e[_RX_DATA]
-        p[3] = e[_RX_DATA]
-        p[4] = e[_RX_DATA]
-        p[5] = e[_RX_DATA]
-        p[6] = e[_RX_DATA]
-        p[7] = e[_RX_DATA]
-        p = ptr32(int(p) + 32)
-        words = words - 8
-    if words & 4:
-        p[0] = e[_RX_DATA]
-        p[1] = e[_RX_DATA]
-        p[2] = e[_RX_DATA]
-        p[3] = e[_RX_DATA]
-        p = ptr32(int(p) + 16)
-    if words & 2:
-        p[0] = e[_RX_DATA]
-        p[1] = e[_RX_DATA]
-        p = ptr32(int(p) + 8)
-    if words & 1:
-        p[0] = e[_RX_DATA]
-
-
-@inline
 def rx(n: ptr32) -> int:
     """Length of the frame in place, 0 for none; the same frame until release() or reply()."""
     length = n[_LENGTH]
@@ -350,7 +313,7 @@ def rx(n: ptr32) -> int:
                     words = words - 1
                 length = 0
             else:
-                _get(e, n[_BUFFER], words)
+                fifo.get(e, _RX_DATA, n[_BUFFER], words)
                 n[_LENGTH] = length
     return length
 
@@ -367,35 +330,6 @@ def release(n: ptr32):
 
 
 # ---- transmit (3.12.2) -----------------------------------------------------------------------------------------
-@inline
-def _put(e: ptr32, at: int, words: int):
-    """Copy words from memory into the FIFO."""
-    p = ptr32(at)
-    while words >= 8:
-        e[_TX_DATA] = p[0]
-        e[_TX_DATA] = p[1]
-        e[_TX_DATA] = p[2]
-        e[_TX_DATA] = p[3]
-        e[_TX_DATA] = p[4]
-        e[_TX_DATA] = p[5]
-        e[_TX_DATA] = p[6]
-        e[_TX_DATA] = p[7]
-        p = ptr32(int(p) + 32)
-        words = words - 8
-    if words & 4:
-        e[_TX_DATA] = p[0]
-        e[_TX_DATA] = p[1]
-        e[_TX_DATA] = p[2]
-        e[_TX_DATA] = p[3]
-        p = ptr32(int(p) + 16)
-    if words & 2:
-        e[_TX_DATA] = p[0]
-        e[_TX_DATA] = p[1]
-        p = ptr32(int(p) + 8)
-    if words & 1:
-        e[_TX_DATA] = p[0]
-
-
 @inline
 def _pad(address: int, end: int):
     """Zeros from `address` up to `end`, which is 2 mod 4."""
@@ -418,7 +352,7 @@ def _whole(e: ptr32, at: int, length: int):
         length = _PADDED
     e[_TX_DATA] = _HEAD_OFFSET | _FIRST | _LAST | length
     e[_TX_DATA] = length
-    _put(e, at - 2, (length + 5) >> 2)
+    fifo.put(e, _TX_DATA, at - 2, (length + 5) >> 2)
 
 
 @inline
@@ -461,21 +395,15 @@ def send(n: ptr32, length: int, payload: int, size: int):
     if size and length + size >= _PADDED:
         e[_TX_DATA] = _HEAD_OFFSET | _FIRST | length
         e[_TX_DATA] = length + size
-        _put(e, head - 2, (length + 5) >> 2)
+        fifo.put(e, _TX_DATA, head - 2, (length + 5) >> 2)
         before = payload & 3
         e[_TX_DATA] = before << 16 | _LAST | size
         e[_TX_DATA] = length + size
         at = payload - before
-        _put(e, at, (before + size) >> 2)
+        fifo.put(e, _TX_DATA, at, (before + size) >> 2)
         left = (before + size) & 3
-        if left:                            # not a word beyond the payload's end: nothing has to be there
-            b = ptr8(payload + size - left)
-            last = b[0]
-            if left & 2:
-                last = last | b[1] << 8
-                if left & 1:
-                    last = last | b[2] << 16
-            e[_TX_DATA] = last
+        if left:
+            fifo.put_last(e, _TX_DATA, payload + size, left)
     else:
         if size:                            # too short for a frame: the payload moves in, so that padding can follow
             _move(head + length, payload, size)

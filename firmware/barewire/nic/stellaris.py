@@ -12,10 +12,10 @@ where it lies.  The controller pads short frames and adds the FCS.  It has no DM
 from array import array
 
 import micropython
-import uctypes
 from micropython import const
 
 from barewire.inline import inline
+from barewire.nic import fifo
 
 # ---- registers, as indices of words
 _RIS = const(0x00 >> 2)         # interrupts pending; written, they are acknowledged (MACRIS, MACIACK)
@@ -90,8 +90,6 @@ NIC_COUNTERS = (
     ("nic_tx_stuck", "frames not sent: card busy", STUCK),
     ("nic_link_lost", "times the link went down", LOST),
 )
-
-_keep = []      # n holds addresses only: this keeps the memory from being collected
 
 
 # ---- PHY -------------------------------------------------------------------------------------------------------
@@ -172,18 +170,12 @@ def _address(n: ptr32, mac: ptr8):
     mac[5] = e[_IA1] >> 8
 
 
-def _memory(size):
-    block = bytearray(size + 3)
-    _keep.append(block)
-    return (uctypes.addressof(block) + 3) & -4
-
-
 def open(where):
     """Start the controller; `where` is (address of its registers / 4, its MAC address). Returns the block n."""
     base, address = where
     n = array("I", bytearray(4 * _WORDS))
-    n[_BUFFER] = _memory(_BUFFER_BYTES)
-    n[_HEAD] = _memory(_HEAD_BYTES) + 2
+    n[_BUFFER] = fifo.memory(_BUFFER_BYTES)
+    n[_HEAD] = fifo.memory(_HEAD_BYTES) + 2
     _start(n, base, address)
     _look(n)
     n[CHANGED] = 0
@@ -224,35 +216,6 @@ def _restart(n: ptr32, e: ptr32):
 
 
 @inline
-def _get(e: ptr32, to: int, words: int):
-    """Copy words from the FIFO to memory."""
-    p = ptr32(to)
-    while words >= 8:
-        p[0] = e[_DATA]
-        p[1] = e[_DATA]
-        p[2] = e[_DATA]
-        p[3] = e[_DATA]
-        p[4] = e[_DATA]
-        p[5] = e[_DATA]
-        p[6] = e[_DATA]
-        p[7] = e[_DATA]
-        p = ptr32(int(p) + 32)
-        words = words - 8
-    if words & 4:
-        p[0] = e[_DATA]
-        p[1] = e[_DATA]
-        p[2] = e[_DATA]
-        p[3] = e[_DATA]
-        p = ptr32(int(p) + 16)
-    if words & 2:
-        p[0] = e[_DATA]
-        p[1] = e[_DATA]
-        p = ptr32(int(p) + 8)
-    if words & 1:
-        p[0] = e[_DATA]
-
-
-@inline
 def rx(n: ptr32) -> int:
     """Length of the frame in place, 0 for none; the same frame until release() or reply()."""
     length = n[_LENGTH]
@@ -275,7 +238,7 @@ def rx(n: ptr32) -> int:
             else:
                 to = n[_BUFFER]
                 ptr32(to)[0] = first
-                _get(e, to + 4, words)
+                fifo.get(e, _DATA, to + 4, words)
                 n[_LENGTH] = length
         elif e[_RIS] & _FOV:                            # the frames that were whole have been taken
             n[OVERFLOW] = n[OVERFLOW] + 1
@@ -296,40 +259,11 @@ def release(n: ptr32):
 
 # ---- transmit --------------------------------------------------------------------------------------------------
 @inline
-def _put(e: ptr32, at: int, words: int):
-    """Copy words from memory into the FIFO."""
-    p = ptr32(at)
-    while words >= 8:
-        e[_DATA] = p[0]
-        e[_DATA] = p[1]
-        e[_DATA] = p[2]
-        e[_DATA] = p[3]
-        e[_DATA] = p[4]
-        e[_DATA] = p[5]
-        e[_DATA] = p[6]
-        e[_DATA] = p[7]
-        p = ptr32(int(p) + 32)
-        words = words - 8
-    if words & 4:
-        e[_DATA] = p[0]
-        e[_DATA] = p[1]
-        e[_DATA] = p[2]
-        e[_DATA] = p[3]
-        p = ptr32(int(p) + 16)
-    if words & 2:
-        e[_DATA] = p[0]
-        e[_DATA] = p[1]
-        p = ptr32(int(p) + 8)
-    if words & 1:
-        e[_DATA] = p[0]
-
-
-@inline
 def _put_payload(e: ptr32, at: int, size: int):
     """Copy bytes from any address into the FIFO; the last word is filled up with zeros."""
     words = size >> 2
     if at & 3 == 0:
-        _put(e, at, words)
+        fifo.put(e, _DATA, at, words)
     elif at & 1 == 0:
         h = ptr16(at)
         while words:
@@ -343,13 +277,7 @@ def _put_payload(e: ptr32, at: int, size: int):
             b = ptr8(int(b) + 4)
             words = words - 1
     if size & 3:
-        b = ptr8(at + size - (size & 3))
-        last = b[0]
-        if size & 2:
-            last = last | b[1] << 8
-            if size & 1:
-                last = last | b[2] << 16
-        e[_DATA] = last
+        fifo.put_last(e, _DATA, at + size, size & 3)
 
 
 @inline
@@ -363,7 +291,7 @@ def reply(n: ptr32, length: int):
     if turns:
         at = n[_BUFFER]
         ptr16(at)[0] = length - 14
-        _put(e, at, (length + 5) >> 2)
+        fifo.put(e, _DATA, at, (length + 5) >> 2)
         e[_TR] = _NEWTX
     else:
         n[STUCK] = n[STUCK] + 1
@@ -390,7 +318,7 @@ def send(n: ptr32, length: int, payload: int, size: int):
             length = length + 1
             payload = payload + 1
             size = size - 1
-    _put(e, head - 2, (length + 5) >> 2)
+    fifo.put(e, _DATA, head - 2, (length + 5) >> 2)
     if size:
         _put_payload(e, payload, size)
     e[_TR] = _NEWTX
