@@ -6,6 +6,7 @@
 #define MICROPY_LONGINT_IMPL            (MICROPY_LONGINT_IMPL_LONGLONG) // 3.4 KB less than big ints; see longlong.c
 #define MICROPY_OPT_COMPUTED_GOTO       (0) // 1 KB less
 #define MICROPY_STACK_CHECK_MARGIN      (1024) // for the C code between two checks
+#define MICROPY_QSTR_BYTES_IN_HASH      (0) // 0.7 KB less
 #define MP_SSIZE_MAX                    (0x7fffffff)
 #define MICROPY_HW_MCU_NAME             "Cortex-M3"
 #define MICROPY_PY_SYS_PLATFORM         "barewire"
