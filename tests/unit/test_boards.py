@@ -61,7 +61,7 @@ def test_readings_come_and_can_be_asked_for(running):
 
 def test_metrics_tell_of_the_card(running):
     values = running.metrics()
-    assert [values["nic_" + name] for name in ("rx_errors", "rx_overflow", "tx_stuck", "link_lost")] == [0] * 4
+    assert [values["nic_" + name] for name in ("rx_bad", "rx_lost", "tx_stuck", "link_lost")] == [0] * 4
     assert values["sensor_sent"] > 1 and values["http_requests"] > 3
 
 

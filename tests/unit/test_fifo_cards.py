@@ -71,7 +71,7 @@ def test_runts_and_giants_are_dropped_and_counted(board, size):
         if frame:
             got.append(frame)
             bench.do("release")
-    assert got == around and bench.counters() == {"nic_rx_errors": 1} and bench.rx() is None
+    assert got == around and bench.counters() == {"nic_rx_bad": 1} and bench.rx() is None
 
 
 @boards

@@ -39,17 +39,17 @@ def test_frames_that_find_no_room_are_counted():
     bench = Bench(BOARD)
     frames = [frame_of(1514, seed=k) for k in range(9)]
     assert [bench.card.receive(frame) for frame in frames] == [True] * 6 + [False] * 3
-    assert bench.sleep() == 0 and bench.counters() == {"nic_rx_overflow": 3}
+    assert bench.sleep() == 0 and bench.counters() == {"nic_rx_lost": 3}
     assert bench.echo() == 6 and bench.wire.sent == frames[:6]
     assert bench.card.receive(frame_of(60)) and bench.echo() == 1 and bench.sleep() == 100
-    assert bench.counters() == {"nic_rx_overflow": 3}
+    assert bench.counters() == {"nic_rx_lost": 3}
 
 
 @pytest.mark.parametrize("size", [14, 60, 61, 62, 63, 1000])
 def test_a_damaged_frame_is_dropped_and_counted(size):
     bench = Bench(BOARD)
     assert bench.card.accept(frame_of(size), error=1 << 15 | 1 << 1) and bench.card.receive(frame_of(64))
-    assert bench.rx() is None and bench.rx() == frame_of(64) and bench.counters() == {"nic_rx_errors": 1}
+    assert bench.rx() is None and bench.rx() == frame_of(64) and bench.counters() == {"nic_rx_bad": 1}
 
 
 def test_a_receiver_out_of_step_is_started_again():
@@ -60,7 +60,7 @@ def test_a_receiver_out_of_step_is_started_again():
     assert bench.board.awake(0, 0)
     bench.sleep()
     assert not bench.card.int_sts and bench.card.mac[chip.MAC_CR] & chip.RXEN
-    assert bench.counters() == {"nic_rx_errors": 1} and bench.sleep() == 100
+    assert bench.counters() == {"nic_rx_bad": 1} and bench.sleep() == 100
     bench.card.receive(frame_of(60))
     assert bench.echo() == 1
 

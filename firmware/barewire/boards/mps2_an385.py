@@ -14,7 +14,7 @@ RX_BUFFERS = const(1)
 TX_HEADERS = const(1)
 SLOT_RX = const(2048)           # bytes a TCP slot holds until they are consumed
 PAGES = const(16)               # buffers for dynamic answers ...
-PAGE_BYTES = const(8192)        # ... and their size
+PAGE_BYTES = const(16384)       # ... and their size
 
 from barewire import config, driver     # noqa: E402  after the constants: the driver reads them
 

@@ -107,10 +107,10 @@ LOST = const(14)
 _WORDS = const(15)
 
 NIC_COUNTERS = (
-    ("nic_rx_errors", "frames of bad length or CRC", ERRORS),
-    ("nic_rx_overflow", "frames that found no room", OVERFLOW),
-    ("nic_tx_stuck", "frames not sent: card busy", STUCK),
-    ("nic_link_lost", "times the link went down", LOST),
+    ("nic_rx_bad", "bad length or CRC", ERRORS),
+    ("nic_rx_lost", "found no room", OVERFLOW),
+    ("nic_tx_stuck", "not sent: busy", STUCK),
+    ("nic_link_lost", "link losses", LOST),
 )
 
 
