@@ -47,7 +47,11 @@ class Phy:
 
 
 class FifoCard:
-    """`link` has send(frame) and recv() -> frame or None.  Subclasses have fits(size), accept(frame) and pending()."""
+    """`link` has send(frame) and recv() -> frame or None.
+
+    Subclasses have fits(size), accept(frame), pending(), and pass_time(): between two turns of the firmware's loop
+    a frame that is being sent has left.
+    """
     name = "card"
 
     def __init__(self, memory, base, size, link, interrupt=None):
@@ -79,6 +83,7 @@ class FifoCard:
 
     def pull(self):
         """Take what waits on the link as far as it fits, as QEMU does; returns how many frames."""
+        self.pass_time()
         count = 0
         while True:
             if not self.coming:

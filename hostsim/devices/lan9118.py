@@ -264,6 +264,12 @@ class Lan9118(FifoCard):
             self._drain()
         return min(self.tx_statuses, TX_STATUSES) << 16 | self._free()
 
+    def pass_time(self):
+        for entry in self.queue:
+            if entry[0] != float("inf"):
+                entry[0] = 0
+        self._drain()
+
     def _drain(self):
         while self.queue and self.queue[0][0] <= 0:
             if self.tx_statuses >= TX_STATUSES and not self.tx_cfg & TXSAO:

@@ -205,6 +205,10 @@ class StellarisEthernet(FifoCard):
             return 0
         return 1
 
+    def pass_time(self):
+        if self.sending is not None and self.sending != float("inf"):
+            self._sent()
+
     def _sent(self):
         self.sending = None
         self.transmit(self.leaving)
