@@ -379,6 +379,12 @@ def room(n: ptr32) -> int:
 
 
 @inline
+def full(n: ptr32) -> int:
+    """Whether room() would give 0."""
+    return ptr32(n[_BASE])[_TX_FIFO_INF] & 0xFFFF < _NEEDED
+
+
+@inline
 def _move(to: int, at: int, size: int):
     while size:
         ptr8(to)[0] = ptr8(at)[0]

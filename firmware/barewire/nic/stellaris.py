@@ -307,6 +307,12 @@ def room(n: ptr32) -> int:
 
 
 @inline
+def full(n: ptr32) -> int:
+    """Not 0 while room() would give 0."""
+    return ptr32(n[_BASE])[_TR] & _NEWTX
+
+
+@inline
 def send(n: ptr32, length: int, payload: int, size: int):
     """Send `length` bytes of the buffer that room() gave, then `size` bytes at `payload`."""
     e = ptr32(n[_BASE])
