@@ -2,7 +2,8 @@
 #
 #   make run    [BOARD=microvm] [CONFIG=appliance.toml] [HTTP=8080] [QUERY=port] [ACCEL=kvm]   boots it, prints the URL
 #   make test   [ARGS="-k name"]                       every test that this machine can run
-#   make image  [BOARD=] [CONFIG=] [BUILD=build]       BUILD/BOARD/appliance.elf, with a size report
+#   make image  [BOARD=] [CONFIG=] [BUILD=build]       BUILD/BOARD/appliance.elf (and .bin for flash), with a size report
+#               BOARD is microvm, lm3s6965evb or mps2_an385
 #   make sim    [CONFIG=] [HTTP=8080]                         the same appliance under CPython
 #   make bench                                         tables of measurements
 #   make flash  BOARD= [PORT=]                         onto a real board
@@ -24,7 +25,7 @@ help:
 	@sed -n '/^#   make/s/^# *//p' Makefile
 
 setup:
-	@image/setup.sh run
+	@image/setup.sh run $(BOARD)
 
 setup-test:
 	@image/setup.sh test
@@ -49,4 +50,4 @@ bench: setup-test
 	@$(VENV) -m tests.bench $(ARGS)
 
 flash:
-	@echo "barewire: make flash: no board of this version can be flashed: microvm runs in QEMU (make run)" >&2; exit 2
+	@echo "barewire: make flash: no board of this version can be flashed: they run in QEMU (make run BOARD=)" >&2; exit 2

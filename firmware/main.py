@@ -1,4 +1,5 @@
 """The appliance: board -> card -> stack, and round and round."""
+import gc
 import sys
 import time
 
@@ -26,6 +27,8 @@ def main():
         sys.exit("barewire: too little memory for board %s" % board.NAME)
     except OSError as error:
         sys.exit("barewire: %s" % error)
+    if board.WORD == 32:
+        gc.collect()        # little memory: what is free from here on is free in one piece
     print("barewire: %s ready at %s" % (config.NAME, address(config.ADDRESS)))
     while True:
         wait = stack.poll(time.ticks_ms())

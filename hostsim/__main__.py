@@ -62,6 +62,7 @@ def parse(arguments):
 
 def simulate(options):
     from hostsim.appliance import Appliance
+    from hostsim.boards import BOARDS
     from hostsim.clock import RealClock
     from hostsim.impair import Impaired
     from hostsim.impair import parse as impairments
@@ -72,8 +73,8 @@ def simulate(options):
     sys.path.insert(0, str(FIRMWARE.parent))
     from image.config import ConfigError, load
 
-    if options.board != "microvm":
-        fail("board %s: the simulator has a model of microvm only" % options.board)
+    if options.board not in BOARDS:
+        fail("board %s: the simulator has models of %s" % (options.board, ", ".join(sorted(BOARDS))))
     clock = RealClock()
     link = None
     try:

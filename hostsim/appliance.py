@@ -4,10 +4,9 @@
 time, for tests on virtual time; `run_until` lets several appliances and their peers share one virtual clock.
 """
 from hostsim import loader
+from hostsim.boards import BOARDS
 from hostsim.clock import RealClock, VirtualClock
-from hostsim.devices.virtio_mmio import VirtioNet
 
-BASE, INTERRUPT = 0xFEB00E00, 12        # where QEMU's microvm has the card
 LONGEST_WAIT = 3600000
 
 
@@ -24,22 +23,15 @@ class Appliance:
         self.fw = loader.load(config, board=board, clock=self.clock, overrides=overrides, **firmware)
         self.link = link
         self.linger = linger                # milliseconds after the end of a link that ends
-        self.version = version
-        self.card = None
         self.stack = self.n = None
-        self.power_on()
-
-    def power_on(self):
-        """The hypervisor's part: a card, its place on the command line, and sleep."""
-        port = self.fw.port
-        port.command_line = b"virtio_mmio.device=512@0x%x:%d" % (BASE, INTERRUPT)
-        port.sleep = self._sleep
-        self.card = VirtioNet(self.fw.memory, BASE, self.link, version=self.version)
+        self.fw.port.sleep = self._sleep
+        self.board = BOARDS[board](self.fw, link, **({"version": version} if board == "microvm" else {}))
+        self.card = self.board.card
 
     def _sleep(self, ms, index, seen):
-        """port.idle: until the card's used index moves, or `ms` have passed."""
+        """port.idle: until the card interrupts, or `ms` have passed."""
         card = self.card
-        if self.fw.memory.view(index, 2).cast("H")[0] != seen:
+        if self.board.awake(index, seen):
             return
         link = self.link
         if link.finished:

@@ -29,7 +29,10 @@ class Halt(BaseException):
 
 
 class Port:
-    """The `port` module of the x86-64 image: what a program needs of the machine under it."""
+    """The `port` module of an image: what a program needs of the machine under it.
+
+    On a Cortex-M irq() has the interrupt's number only, idle() the time only.
+    """
     def __init__(self, clock, seed=0):
         self.clock = clock
         self.random = random.Random(seed)
@@ -40,10 +43,10 @@ class Port:
     def cmdline(self):
         return self.command_line
 
-    def irq(self, gsi, status, ack):
+    def irq(self, gsi, status=0, ack=0):
         self.interrupts[gsi] = (status, ack)
 
-    def idle(self, ms, index, seen):
+    def idle(self, ms, index=0, seen=0):
         """Sleep until the card interrupts or `ms` have passed; without a board model, let the time pass."""
         if self.sleep is not None:
             self.sleep(ms, index, seen)

@@ -177,6 +177,8 @@ def pointer_type(memory, kind):
             return pointer
         if isinstance(x, Pointer):
             return within(x.r, x.o * x.WIDTH)
+        if isinstance(x, str):
+            x = x.encode("ascii")       # in MicroPython a text is a buffer
         if isinstance(x, (Register, Wild)):
             return ptr(int(x))
         try:

@@ -1,5 +1,7 @@
 """From an appliance.toml to BUILD/<board>/appliance.elf: specialise, cross-compile, freeze, link, report the size.
 
+Where the program stays in flash, appliance.bin beside it is what the flash holds from address 0 on.
+
     python image/build.py [--board microvm] [--config appliance.toml] [--build build] [--gen DIR]
 
 --gen DIR freezes the Python files of DIR (main.py among them) instead of the specialiser's. MicroPython itself is
@@ -66,7 +68,7 @@ def library(board: str, build: dict, tree: Path) -> Path:
         if not stamp.is_file() or stamp.read_text() != made:
             print(f"barewire: compiling MicroPython for {board}", file=sys.stderr)
             shutil.rmtree(folder, ignore_errors=True)   # MicroPython's rules keep names of modules that are gone
-            micropython.make(port, folder, f"TOP={tree}", f"CROSS_COMPILE={build['cross']}")
+            micropython.make(port, folder, f"TOP={tree}", f"CROSS_COMPILE={build['cross']}", f"BOARD={board}")
             stamp.write_text(made)
     return folder
 
@@ -100,23 +102,35 @@ def freeze(mpys: list[Path], name: Path, build: dict, tree: Path, port: Path) ->
 
 
 def link(out: Path, build: dict, port: Path) -> Path:
-    """The image: frozen.o with the port, stripped; appliance.symbols.elf keeps the symbols."""
+    """The image: frozen.o with the port, stripped; appliance.symbols.elf keeps the symbols. For a board with flash, its content."""
     symbols, stripped = out / "appliance.symbols.elf", out / "appliance.stripped.elf"
-    command(build["cross"] + "gcc", "-nostdlib", *build["link"], "-Wl,--gc-sections",
+    command(build["cross"] + "gcc", "-nostdlib", *build["link"], "-Wl,--gc-sections", "-L", settings.BOARDS,
             f"-Wl,-T,{settings.BOARDS / build['linker_script']}", "-o", symbols, out / "frozen.o", port / "libport.a", "-lgcc")
     command(build["cross"] + "strip", "-o", stripped, symbols)
-    return stripped
+    if "ram" not in build:
+        return stripped
+    flash = out / "appliance.bin"
+    command(build["cross"] + "objcopy", "-O", "binary", stripped, flash)
+    return flash
 
 
-def report(elf: Path, out: Path, firmware: int, frozen: int, build: dict) -> str:
+def memory(out: Path, build: dict) -> str:
+    """What of a small board's RAM is taken before Python runs."""
+    listed = subprocess.run([build["cross"] + "size", "-A", out / "appliance.symbols.elf"], capture_output=True, text=True, check=True)
+    size = {words[0]: int(words[1]) for line in listed.stdout.splitlines() if len(words := line.split()) == 3 and words[0][0] == "."}
+    static, stack = size[".data"] + size[".bss"], size[".stack"]
+    return f"; RAM {build['ram']} = static {static} + stack {stack} + heap {build['ram'] - static - stack}"
+
+
+def report(image: Path, out: Path, firmware: int, frozen: int, build: dict) -> str:
     """One line: the image's size and what takes it. Refuses an image that its board cannot hold."""
-    size, assets = elf.stat().st_size, frozen - firmware
+    size, assets = image.stat().st_size, frozen - firmware
     if size > build["image_limit"]:
         raise Refused(f"the image takes {size} bytes, {build['image_limit']} is the most this board holds: "
                       f"{assets} of them are the files under [http] root, make those smaller")
     code, limit = size - assets, build["size_limit"]
     return (f"{out / 'appliance.elf'}: {size} bytes = MicroPython and port {size - frozen} + firmware {firmware} + assets {assets}; "
-            f"{code} without assets, {100 * code // limit} % of {limit}")
+            f"{code} without assets, {100 * code // limit} % of {limit}" + (memory(out, build) if "ram" in build else ""))
 
 
 def build_image(board: str, config: Path, folder: Path, gen: Path | None = None) -> Path:
@@ -131,7 +145,8 @@ def build_image(board: str, config: Path, folder: Path, gen: Path | None = None)
             print(stamp.read_text().splitlines()[1])
             return elf
         stamp.unlink(missing_ok=True)
-        elf.unlink(missing_ok=True)
+        for old in elf, elf.with_suffix(".bin"):
+            old.unlink(missing_ok=True)
         if not gen:
             gen = out / "gen"
             specialise(board, config, gen)
@@ -139,9 +154,8 @@ def build_image(board: str, config: Path, folder: Path, gen: Path | None = None)
         port, mpys = library(board, build, tree), cross_compile(gen, out / "mpy", build)
         frozen = freeze(mpys, out / "frozen", build, tree, port)
         firmware = freeze([mpy for mpy in mpys if mpy.stem != "assets"], out / "firmware", build, tree, port)
-        stripped = link(out, build, port)
-        line = report(stripped, out, firmware, frozen, build)
-        stripped.rename(elf)
+        line = report(link(out, build, port), out, firmware, frozen, build)
+        (out / "appliance.stripped.elf").rename(elf)
         stamp.write_text(f"{made}\n{line}\n")
     print(line)
     return elf

@@ -119,7 +119,8 @@ def make(folder: Path, build: Path, *arguments: str) -> None:
 
 
 def emitter(tree: Path) -> Path:
-    """A copy of what the programs are made from, with our native emitter for x86-64: `tree` itself is only read."""
+    """A copy of what the programs are made from, with our native emitter for x86-64
+    and long conditional branches for Thumb put right: `tree` itself is only read."""
     ours = ROOT / "image" / "emitter"
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(ours.iterdir()))).hexdigest()
     copy = cache(tree, "emitter")
@@ -131,10 +132,11 @@ def emitter(tree: Path) -> Path:
                 shutil.copytree(tree / part, copy / part)
             for path in ours.glob("*.h"):
                 shutil.copy(path, copy / "py")
-            done = subprocess.run(["patch", "-s", "-p1", "-d", copy, "-i", ours / "emitnative.patch"], capture_output=True, text=True)
-            if done.returncode:
-                sys.stderr.write(done.stdout + done.stderr)
-                raise Refused(f"{tree}: image/emitter/emitnative.patch does not fit there: it is made for MicroPython 1.25")
+            for change in sorted(ours.glob("*.patch")):
+                done = subprocess.run(["patch", "-s", "-p1", "-d", copy, "-i", change], capture_output=True, text=True)
+                if done.returncode:
+                    sys.stderr.write(done.stdout + done.stderr)
+                    raise Refused(f"{tree}: image/emitter/{change.name} does not fit there: it is made for MicroPython 1.25")
             stamp.write_text(digest)
     return copy
 

@@ -50,22 +50,37 @@ class Qemu:
 
     def _arguments(self, netdev, memory, accel, append, pcap, extra) -> list[str]:
         qemu = self.settings
-        memory = memory or qemu["memory"]
-        if memory < qemu["memory_least"]:
-            raise Refused(f"{memory} MiB of memory: {self.board} cannot even be loaded into less than {qemu['memory_least']}")
         if accel not in ("tcg", "kvm"):
             raise Refused(f"ACCEL={accel}: there are tcg and kvm")
-        line = [qemu["binary"], "-M", qemu["machine"], "-accel", accel, "-cpu", "host" if accel == "kvm" else qemu["cpu"],
-                "-m", str(memory), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-                "-serial", "stdio", *qemu["arguments"], "-kernel", str(self.image)]
+        line = [qemu["binary"], "-M", qemu["machine"], "-accel", accel, "-nodefaults", "-no-user-config", "-display", "none",
+                "-no-reboot", "-serial", "stdio", *self._processor(accel), *self._memory(memory), *qemu["arguments"],
+                "-kernel", str(self.image)]
         if append:
             line += ["-append", append]
         if netdev:
             kind, _, rest = netdev.partition(",")
-            line += ["-netdev", f"{kind},id=n0" + (rest and f",{rest}"), "-device", f"{qemu['nic']},netdev=n0"]
+            line += ["-netdev", f"{kind},id=n0" + (rest and f",{rest}"), *qemu["nic"]]
         if netdev and pcap:
             line += ["-object", f"filter-dump,id=f0,netdev=n0,file={pcap}"]
         return [*line, *extra]
+
+    def _processor(self, accel) -> list[str]:
+        """A board has the processor that it has; an x86-64 machine has one to choose."""
+        if "cpu" in self.settings:
+            return ["-cpu", "host" if accel == "kvm" else self.settings["cpu"]]
+        if accel == "kvm":
+            raise Refused(f"ACCEL=kvm: {self.board} is emulated, leave it out")
+        return []
+
+    def _memory(self, memory) -> list[str]:
+        if "memory" not in self.settings:
+            if memory:
+                raise Refused(f"{memory} MiB of memory: {self.board} has the memory that is on the board")
+            return []
+        memory, least = memory or self.settings["memory"], self.settings["memory_least"]
+        if memory < least:
+            raise Refused(f"{memory} MiB of memory: {self.board} cannot even be loaded into less than {least}")
+        return ["-m", str(memory)]
 
     def __enter__(self) -> "Qemu":
         self.start()

@@ -28,30 +28,31 @@ def reading(page):
     page.write(READING.data)
 
 
-def described(name, help, kind):
-    """What stands before a number in Prometheus' text format."""
-    return ("# HELP %s %s\n# TYPE %s %s\n%s " % (name, help, name, kind, name)).encode()
-
-
-UPTIME = described("uptime_seconds", "seconds since boot", "counter")
-MEMORY = described("heap_free_bytes", "free heap", "gauge")
-CONNECTIONS = described("open_connections", "TCP connections", "gauge")
-COUNTERS = [described(name, help, "counter") for name, help in counters.COUNTERS]
-NIC_COUNTERS = [described(name, help, "counter") for name, help, _ in driver.NIC_COUNTERS]
-
-
-def line(page, before, number):
-    page.write(before)
+def line(page, name, help, number, kind="counter"):
+    """One sample in Prometheus' text format, put together from texts that lie in flash."""
+    page.write("# HELP ")
+    page.write(name)
+    page.write(" ")
+    page.write(help)
+    page.write("\n# TYPE ")
+    page.write(name)
+    page.write(" ")
+    page.write(kind)
+    page.write("\n")
+    page.write(name)
+    page.write(" ")
     page.number(number)
-    page.write(b"\n")
+    page.write("\n")
 
 
 @route("/metrics", "text/plain; version=0.0.4; charset=utf-8")
 def metrics(page):
-    line(page, UPTIME, status.uptime_ms() // 1000)
-    line(page, MEMORY, gc.mem_free())
-    line(page, CONNECTIONS, status.connections())
-    for k in range(len(COUNTERS)):
-        line(page, COUNTERS[k], status.counter(k))
-    for k in range(len(NIC_COUNTERS)):
-        line(page, NIC_COUNTERS[k], status.nic_counter(k))
+    line(page, "uptime_seconds", "seconds since boot", status.uptime_ms() // 1000)
+    line(page, "heap_free_bytes", "free heap", gc.mem_free(), "gauge")
+    line(page, "open_connections", "TCP connections", status.connections(), "gauge")
+    for k in range(len(counters.COUNTERS)):
+        name, help = counters.COUNTERS[k]
+        line(page, name, help, status.counter(k))
+    for k in range(len(driver.NIC_COUNTERS)):
+        name, help, _ = driver.NIC_COUNTERS[k]
+        line(page, name, help, status.nic_counter(k))

@@ -49,7 +49,7 @@ class Page:
         self.full = False
 
     def write(self, data, skip=0):
-        """Add bytes (from their byte `skip` on)."""
+        """Add bytes or an ASCII text (from its byte `skip` on)."""
         size = len(data) - skip
         if self.length + size > self.size:
             self.full = True

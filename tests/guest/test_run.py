@@ -32,19 +32,20 @@ def running(tmp_path_factory):
         [sensor]\nsource = "counter"\nperiod_ms = 200\ncollector = "192.168.77.1:{collector}"\nquery_port = {query}
         [http]\nroot = "{ROOT}/firmware/app/www"
     """)
-    build.build_image("microvm", config, folder)
 
-    def run(http: int, text=True):
-        return subprocess.Popen([sys.executable, "image/run.py", "--config", config, "--build", folder, "--http", str(http)],
-                                cwd=ROOT, text=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    def run(http: int, text=True, board="microvm"):
+        build.build_image(board, config, folder)
+        return subprocess.Popen([sys.executable, "image/run.py", "--config", config, "--build", folder, "--http", str(http),
+                                 "--board", board], cwd=ROOT, text=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     run.query, run.collector = query, collector
     return run
 
 
-def test_url_datagrams_and_ctrl_c(running):
+@pytest.mark.parametrize("board", ["microvm", "lm3s6965evb", "mps2_an385"])
+def test_url_datagrams_and_ctrl_c(running, board):
     http = free_port(socket.SOCK_STREAM)
+    process = running(http, board=board)
     start = time.monotonic()
-    process = running(http)
     seen = []
     for line in process.stdout:
         seen.append(line)

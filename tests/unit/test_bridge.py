@@ -37,7 +37,7 @@ BIG = os.urandom(50000) * 3
 class Running:
     """The appliance in a thread, its bridge on ports that the system chose."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, board="microvm"):
         (folder / "www").mkdir()
         (folder / "www" / "index.html").write_text("<!doctype html><title>bridge</title>")
         (folder / "www" / "big.bin").write_bytes(BIG)
@@ -48,7 +48,7 @@ class Running:
         config = configuration.load(folder / "appliance.toml")
         self.bridge = Bridge(config.constants(), 0, 0)
         self.pcap = folder / "all.pcap"
-        self.appliance = real(config, self.bridge)
+        self.appliance = real(config, self.bridge, board=board)
         link = Captured(self.bridge, self.pcap, self.appliance.clock)
         self.appliance.link = self.appliance.card.link = link
         self.appliance.boot()

@@ -34,6 +34,16 @@ def test_missing_packages_without_a_right_to_install_them(bare_path):
     assert "qemu-system-x86" in done.stderr
 
 
+@pytest.mark.parametrize("arguments, wanted", [(["run"], "x86"), (["run", "microvm"], "x86"), (["run", "lm3s6965evb"], "arm"),
+                                               (["run", "mps2_an385"], "arm"), (["test"], "x86 arm")])
+def test_a_board_brings_its_own_tools(bare_path, arguments, wanted):
+    (bare_path / "apt-get").symlink_to("/bin/false")
+    (bare_path / "grep").symlink_to(shutil.which("grep"))
+    said = setup(bare_path, *arguments).stderr
+    assert ("qemu-system-x86" in said) == ("x86" in wanted)
+    assert ("qemu-system-arm" in said and "gcc-arm-none-eabi" in said) == ("arm" in wanted) == ("arm" in said)
+
+
 def test_missing_packages_on_another_distribution(bare_path):
     done = setup(bare_path, "test")
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "there is no apt-get here" in done.stderr

@@ -50,7 +50,8 @@ def test_arrays_and_views_are_buffers_too():
     buffer = bytearray(range(32))
     assert ptr16(memoryview(buffer)[4:12])[0] == 0x0504
     with pytest.raises(TypeError, match="an int, a pointer or a buffer"):
-        ptr8("text")
+        ptr8(1.5)
+    assert ptr8("text")[1] == ord("e")
 
 
 @pytest.mark.parametrize("place, index", [(0, 8), (0, -1), (4, 4), (8, 0), (100, 0), (1 << 24, 0)])

@@ -20,7 +20,9 @@
 #define MICROPY_EMERGENCY_EXCEPTION_BUF_SIZE (256)
 #define MICROPY_ERROR_REPORTING         (MICROPY_ERROR_REPORTING_TERSE)
 #define MICROPY_ALLOC_PATH_MAX          (64)
+#ifndef MICROPY_OPT_COMPUTED_GOTO
 #define MICROPY_OPT_COMPUTED_GOTO       (1)
+#endif
 
 // What app authors meet in everyday Python; what is not named keeps its level's default.
 #define MICROPY_PY_BUILTINS_MEMORYVIEW  (1)

@@ -1,7 +1,8 @@
 # From MicroPython's sources to BUILD/libport.a: everything of an image but its frozen Python, which image/build.py
-# adds. A machine's Makefile sets TOP (MicroPython), BUILD, MACHINE_C, MACHINE_S and MACHINE_CFLAGS and includes this.
+# adds. A machine's Makefile sets TOP (MicroPython), BUILD, MACHINE_C, MACHINE_S and MACHINE_CFLAGS and includes this;
+# GC_HELPER_C and GC_HELPER_O name a way of its own to find what the processor's registers hold.
 include $(TOP)/py/mkenv.mk
-MICROPY_ROM_TEXT_COMPRESSION = 0
+MICROPY_ROM_TEXT_COMPRESSION = 1
 include $(TOP)/py/py.mk
 
 COMMON = ../common
@@ -14,11 +15,12 @@ CFLAGS_BUILTIN = -fno-builtin -fno-tree-loop-distribute-patterns
 # 1.25 declares a variable there that only the compiler uses.
 $(BUILD)/py/builtinimport.o: CFLAGS += -Wno-unused-variable
 
+GC_HELPER_C ?= shared/runtime/gchelper_generic.c
 SRC_C = appliance.c $(MACHINE_C) \
 	moductypes.c extmod/modtime.c \
-	shared/libc/string0.c shared/runtime/gchelper_generic.c shared/runtime/stdout_helpers.c
+	shared/libc/string0.c shared/runtime/stdout_helpers.c $(GC_HELPER_C)
 SRC_QSTR += $(MACHINE_C) appliance.c moductypes.c extmod/modtime.c
-OBJ = $(PY_CORE_O) $(addprefix $(BUILD)/, $(SRC_C:.c=.o) $(MACHINE_S:.S=.o))
+OBJ = $(PY_CORE_O) $(addprefix $(BUILD)/, $(SRC_C:.c=.o) $(MACHINE_S:.S=.o) $(GC_HELPER_O))
 vpath %.c $(COMMON)
 
 all: $(BUILD)/libport.a

@@ -1,0 +1,114 @@
+"""TI's LM3S6965 evaluation board: Cortex-M3 at 50 MHz, 256 KiB of flash, 64 KiB of RAM, Ethernet on the chip.
+
+Follows the LM3S6965 data sheet, chapters "System Control" and "GPIO".  The port's C starts PLL and UART; here are the
+clock of the Ethernet controller, its lamps, and its address.  Registers lie above 2**30, where viper has no literals:
+addresses are kept and handed on divided by 4.
+"""
+import micropython
+import port
+from micropython import const
+
+NAME = "lm3s6965evb"
+WORD = const(32)
+ARCH = "armv7m"
+NIC = "stellaris"
+TCP_SLOTS = const(8)
+RX_BUFFERS = const(1)
+TX_HEADERS = const(1)
+SLOT_RX = const(1024)           # bytes a TCP slot holds until they are consumed
+PAGES = const(1)                # buffers for dynamic answers ...
+PAGE_BYTES = const(8192)        # ... and their size
+
+from barewire import config, driver     # noqa: E402  after the constants: the driver reads them
+
+_ETHERNET = const(0x40048000 >> 2)
+_INTERRUPT = const(42)
+
+_SYSTEM = const(0x400FE000 >> 2)
+_SRCR2 = const(0x048 >> 2)      # resets
+_RCGC2 = const(0x108 >> 2)      # clocks
+_USER_REG0 = const(0x1E0 >> 2)  # 3 bytes of the MAC address each
+_USER_REG1 = const(0x1E4 >> 2)
+_PARTS = const((1 << 30 | 1 << 28 | 1 << 5) >> 2)     # EPHY0, EMAC0, port F; divided by 4, too
+
+_GPIO_F = const(0x40025000 >> 2)
+_DATA_0 = const(0x004 >> 2)     # pin 0 alone (GPIODATA, masked by the address)
+_DIR = const(0x400 >> 2)
+_AFSEL = const(0x420 >> 2)
+_DEN = const(0x51C >> 2)
+_STATUS_LAMP = const(1)         # PF0
+_PHY_LAMPS = const(0x0C)        # PF3: link, PF2: traffic
+
+
+@micropython.viper
+def _power(system: int, parts: int):
+    """Clock and reset the parts; registers and bits are divided by 4."""
+    c = ptr32(system << 2)
+    parts = parts << 2
+    c[_RCGC2] = c[_RCGC2] | parts
+    c[_SRCR2] = c[_SRCR2] | parts
+    k = 16
+    while k:                    # a few clocks
+        k = k - 1
+    c[_SRCR2] = c[_SRCR2] & ~parts
+    k = 16
+    while k:
+        k = k - 1
+
+
+@micropython.viper
+def _lamps(pins: int):
+    """Give the PHY its lamps, and light the status lamp."""
+    g = ptr32(pins << 2)
+    g[_AFSEL] = g[_AFSEL] | _PHY_LAMPS
+    g[_DIR] = g[_DIR] | _STATUS_LAMP
+    g[_DEN] = g[_DEN] | _PHY_LAMPS | _STATUS_LAMP
+    g[_DATA_0] = _STATUS_LAMP
+
+
+@micropython.viper
+def _user_registers(system: int, to: ptr8):
+    c = ptr32(system << 2)
+    low = c[_USER_REG0]
+    high = c[_USER_REG1]
+    to[0] = low
+    to[1] = low >> 8
+    to[2] = low >> 16
+    to[3] = high
+    to[4] = high >> 8
+    to[5] = high >> 16
+
+
+def _mac():
+    """The address that appliance.toml gives, else the one in flash, else one made from the appliance's name."""
+    if config.MAC:
+        return config.MAC
+    address = bytearray(6)
+    _user_registers(_SYSTEM, address)
+    if address[0] & 1 or not any(address):
+        address = bytes((2, 0, config.DEVICE_ID >> 24 & 255, config.DEVICE_ID >> 16 & 255,
+                         config.DEVICE_ID >> 8 & 255, config.DEVICE_ID & 255))
+        print("board: USER_REG0 and USER_REG1 hold no MAC address; using", ":".join(["%02x" % b for b in address]))
+    return address
+
+
+def nic_where():
+    """What the driver wants to know: where the registers are, and the MAC address."""
+    _power(_SYSTEM, _PARTS)
+    _lamps(_GPIO_F)
+    port.irq(_INTERRUPT)
+    return _ETHERNET, _mac()
+
+
+def idle(n, ms):
+    """Sleep until the card has something or `ms` have passed, whatever comes first."""
+    if driver.arm(n):
+        port.idle(ms)
+    line = driver.news(n)
+    if line:
+        print(line)
+
+
+def entropy():
+    """16 bytes that an attacker cannot guess."""
+    return port.entropy()

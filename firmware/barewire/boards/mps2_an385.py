@@ -1,0 +1,44 @@
+"""Arm's MPS2 board with the FPGA image AN385: Cortex-M3 at 25 MHz, 4 MiB of code memory, a LAN9118 on the bus.
+
+Follows Arm's application note AN385, "Memory map" and "Interrupts".
+"""
+import port
+from micropython import const
+
+NAME = "mps2_an385"
+WORD = const(32)
+ARCH = "armv7m"
+NIC = "lan9118"
+TCP_SLOTS = const(32)
+RX_BUFFERS = const(1)
+TX_HEADERS = const(1)
+SLOT_RX = const(2048)           # bytes a TCP slot holds until they are consumed
+PAGES = const(16)               # buffers for dynamic answers ...
+PAGE_BYTES = const(16384)       # ... and their size
+
+from barewire import config, driver     # noqa: E402  after the constants: the driver reads them
+
+_ETHERNET = const(0x40200000 >> 2)      # divided by 4: it fits MicroPython's small numbers
+_INTERRUPT = const(13)
+
+
+def nic_where():
+    """What the driver wants to know: where the registers are, the MAC address, and one if there is none."""
+    port.irq(_INTERRUPT)
+    spare = bytes((2, 0, config.DEVICE_ID >> 24 & 255, config.DEVICE_ID >> 16 & 255, config.DEVICE_ID >> 8 & 255,
+                   config.DEVICE_ID & 255))
+    return _ETHERNET, config.MAC, spare
+
+
+def idle(n, ms):
+    """Sleep until the card has something or `ms` have passed, whatever comes first."""
+    if driver.arm(n):
+        port.idle(ms)
+    line = driver.news(n)
+    if line:
+        print(line)
+
+
+def entropy():
+    """16 bytes that an attacker cannot guess."""
+    return port.entropy()

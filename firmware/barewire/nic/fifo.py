@@ -1,0 +1,122 @@
+"""Between memory and the FIFO of a card without DMA: `e` are the card's registers, `register` is the index of its data.
+
+Sixteen words a turn: on a Cortex-M3 two instructions each, where image/borrow.py finds the loop.
+"""
+import uctypes
+
+from barewire.inline import inline
+
+_keep = []      # a card's block holds addresses only: this keeps the memory from being collected
+
+
+def memory(size):
+    """The address of `size` zeroed bytes at a word's start, for good."""
+    block = bytearray(size + 3)
+    _keep.append(block)
+    return (uctypes.addressof(block) + 3) & -4
+
+
+@inline
+def get(e: ptr32, register: int, to: int, words: int):
+    """Copy words from the FIFO to memory."""
+    p = ptr32(to)
+    while words >= 16:
+        p[0] = e[register]
+        p[1] = e[register]
+        p[2] = e[register]
+        p[3] = e[register]
+        p[4] = e[register]
+        p[5] = e[register]
+        p[6] = e[register]
+        p[7] = e[register]
+        p[8] = e[register]
+        p[9] = e[register]
+        p[10] = e[register]
+        p[11] = e[register]
+        p[12] = e[register]
+        p[13] = e[register]
+        p[14] = e[register]
+        p[15] = e[register]
+        p = ptr32(int(p) + 64)
+        words = words - 16
+    if words & 8:
+        p[0] = e[register]
+        p[1] = e[register]
+        p[2] = e[register]
+        p[3] = e[register]
+        p[4] = e[register]
+        p[5] = e[register]
+        p[6] = e[register]
+        p[7] = e[register]
+        p = ptr32(int(p) + 32)
+    if words & 4:
+        p[0] = e[register]
+        p[1] = e[register]
+        p[2] = e[register]
+        p[3] = e[register]
+        p = ptr32(int(p) + 16)
+    if words & 2:
+        p[0] = e[register]
+        p[1] = e[register]
+        p = ptr32(int(p) + 8)
+    if words & 1:
+        p[0] = e[register]
+
+
+@inline
+def put(e: ptr32, register: int, at: int, words: int):
+    """Copy words from memory into the FIFO."""
+    p = ptr32(at)
+    while words >= 16:
+        e[register] = p[0]
+        e[register] = p[1]
+        e[register] = p[2]
+        e[register] = p[3]
+        e[register] = p[4]
+        e[register] = p[5]
+        e[register] = p[6]
+        e[register] = p[7]
+        e[register] = p[8]
+        e[register] = p[9]
+        e[register] = p[10]
+        e[register] = p[11]
+        e[register] = p[12]
+        e[register] = p[13]
+        e[register] = p[14]
+        e[register] = p[15]
+        p = ptr32(int(p) + 64)
+        words = words - 16
+    if words & 8:
+        e[register] = p[0]
+        e[register] = p[1]
+        e[register] = p[2]
+        e[register] = p[3]
+        e[register] = p[4]
+        e[register] = p[5]
+        e[register] = p[6]
+        e[register] = p[7]
+        p = ptr32(int(p) + 32)
+    if words & 4:
+        e[register] = p[0]
+        e[register] = p[1]
+        e[register] = p[2]
+        e[register] = p[3]
+        p = ptr32(int(p) + 16)
+    if words & 2:
+        e[register] = p[0]
+        e[register] = p[1]
+        p = ptr32(int(p) + 8)
+    if words & 1:
+        e[register] = p[0]
+
+
+@inline
+def put_last(e: ptr32, register: int, end: int, size: int):
+    """The last 1 to 3 bytes in front of address `end` as a word: what lies behind them is not touched."""
+    b = ptr8(end - size)
+    last = b[0]
+    if size & 2:
+        last = last | b[1] << 8
+        if size & 1:
+            last = last | b[2] << 16
+    e[register] = last

@@ -1,0 +1,354 @@
+"""The Ethernet controller on the LM3S6965 (Stellaris): MAC, PHY, and a FIFO of 2 KB each way.
+
+Follows the LM3S6965 data sheet, chapter "Ethernet Controller"; registers and bits have its names.  In both directions
+a frame lies in the FIFO behind two bytes of length, so that in memory it begins at 2 mod 4:
+
+    receive    | length + 6 | frame ...            | FCS |     the length counts itself, the frame and the FCS
+    transmit   | length - 14 | frame ...                       the length counts what stands behind the Ethernet header
+
+A frame is copied into the one receive buffer, changed there, and copied out of it.  Payload goes into the FIFO from
+where it lies.  The controller pads short frames and adds the FCS.  It has no DMA, so nothing is in flight in memory.
+"""
+from array import array
+
+import micropython
+from micropython import const
+
+from barewire.inline import inline
+from barewire.nic import fifo
+
+# ---- registers, as indices of words
+_RIS = const(0x00 >> 2)         # interrupts pending; written, they are acknowledged (MACRIS, MACIACK)
+_IM = const(0x04 >> 2)
+_RCTL = const(0x08 >> 2)
+_TCTL = const(0x0C >> 2)
+_DATA = const(0x10 >> 2)
+_IA0 = const(0x14 >> 2)
+_IA1 = const(0x18 >> 2)
+_MCTL = const(0x20 >> 2)
+_MDV = const(0x24 >> 2)
+_MTXD = const(0x2C >> 2)
+_MRXD = const(0x30 >> 2)
+_NP = const(0x34 >> 2)          # whole frames in the receive FIFO
+_TR = const(0x38 >> 2)
+
+_RXINT = const(1)               # RIS, IM
+_TXER = const(2)                # acknowledging it resets the transmit FIFO
+_FOV = const(8)                 # the receive FIFO overflowed
+_RXER = const(16)
+_PHYINT = const(64)
+_ALL = const(127)
+_RXEN = const(1)                # RCTL
+_BADCRC = const(8)
+_RSTFIFO = const(16)
+_TXEN = const(1)                # TCTL
+_PADEN = const(2)
+_CRC = const(4)
+_DUPLEX = const(16)
+_START = const(1)               # MCTL
+_WRITE = const(2)
+_NEWTX = const(1)               # TR
+
+# ---- registers of the PHY (MR0 to MR31)
+_STATUS = const(1)
+_LINK_UP = const(4)
+_ABILITY = const(4)             # ours; the partner's follows
+_FULL_100 = const(0x100)
+_HALF_100 = const(0x80)
+_FULL_10 = const(0x40)
+_EVENTS = const(17)
+_CHANGE = const(0x500)          # interrupt on: link status change, end of auto-negotiation
+
+_CLOCK_DIVIDER = const(10)      # 50 MHz / (2 * 11): the PHY's management clock may have 2.5 MHz
+_PHY_TURNS = const(2000)        # a transfer takes 64 of those clocks, about 200 turns
+_TX_TURNS = const(20000)        # a frame takes 1.2 ms at 10 Mbit/s, about 8000 turns; then comes back-off
+
+_BUFFER_BYTES = const(2048)
+_HEAD_BYTES = const(264)        # 2 of length, 256, and a word to round up
+_SHORTEST = const(14)
+_LONGEST = const(1514)
+_AROUND = const(6)              # length field and FCS
+
+# ---- words of the block n
+_BASE = const(0)                # of the registers
+_BUFFER = const(1)              # address of the receive buffer; the frame follows 2 bytes later
+_LENGTH = const(2)              # of the frame in it, 0 for none
+_HEAD = const(3)                # address of the transmit header buffer, 2 mod 4
+LINK = const(4)                 # 1 while the link is up
+CHANGED = const(5)              # 1 after a change that news() did not tell yet
+_READY = const(6)               # 1 when the PHY was set up
+_CHECK = const(7)               # 1 when the PHY has something to tell
+ERRORS = const(8)
+OVERFLOW = const(9)
+STUCK = const(10)
+LOST = const(11)
+_WORDS = const(12)
+
+NIC_COUNTERS = (
+    ("nic_rx_bad", "bad length or CRC", ERRORS),
+    ("nic_rx_lost", "FIFO overflows", OVERFLOW),
+    ("nic_tx_stuck", "not sent: busy", STUCK),
+    ("nic_link_lost", "link losses", LOST),
+)
+
+
+# ---- PHY -------------------------------------------------------------------------------------------------------
+@micropython.viper
+def _mii(n: ptr32, command: int, value: int) -> int:
+    """Run a command on the PHY's management bus: what it read, -1 if it did not end in time."""
+    e = ptr32(n[_BASE])
+    turns = _PHY_TURNS
+    while e[_MCTL] & _START and turns:
+        turns = turns - 1
+    if turns:
+        if command & _WRITE:
+            e[_MTXD] = value
+        e[_MCTL] = command | _START
+        while e[_MCTL] & _START and turns:
+            turns = turns - 1
+    value = -1
+    if turns:
+        value = e[_MRXD] & 0xFFFF
+    return value
+
+
+@micropython.viper
+def _duplex(n: ptr32, full: int):
+    ptr32(n[_BASE])[_TCTL] = _TXEN | _PADEN | _CRC | full
+
+
+def _look(n):
+    """Set the PHY's interrupts up, if that is still to be done, and note the state of the link and its duplex mode."""
+    n[_CHECK] = 0
+    if not n[_READY] and _mii(n, _EVENTS << 3 | _WRITE, _CHANGE) >= 0:
+        n[_READY] = 1
+    up = 0
+    if n[_READY]:
+        _mii(n, _EVENTS << 3, 0)            # reading takes the interrupt away
+        _mii(n, _STATUS << 3, 0)            # holds a loss of the link until it is read: the second reading is now
+        status = _mii(n, _STATUS << 3, 0)
+        if status == 0:                     # QEMU has no PHY; a real one never reads 0 here
+            up = 1
+        elif status > 0 and status & _LINK_UP:
+            up = 1
+            common = _mii(n, _ABILITY << 3, 0) & _mii(n, _ABILITY + 1 << 3, 0)
+            full = common & _FULL_100 or common & (_HALF_100 | _FULL_10) == _FULL_10
+            _duplex(n, _DUPLEX if full else 0)
+    if n[LINK] != up:
+        n[LINK] = up
+        n[CHANGED] = 1
+        if not up:
+            n[LOST] += 1
+
+
+# ---- start-up --------------------------------------------------------------------------------------------------
+@micropython.viper
+def _start(n: ptr32, base: int, mac: ptr8):
+    """Section "Initialization and Configuration"; `base` is the address of the registers / 4."""
+    n[_BASE] = base << 2
+    e = ptr32(base << 2)
+    e[_IM] = 0                              # all ones after reset
+    e[_MDV] = _CLOCK_DIVIDER
+    e[_IA0] = mac[0] | mac[1] << 8 | mac[2] << 16 | mac[3] << 24
+    e[_IA1] = mac[4] | mac[5] << 8
+    e[_RCTL] = _RSTFIFO
+    e[_TCTL] = _TXEN | _PADEN | _CRC | _DUPLEX
+    e[_RCTL] = _RXEN | _BADCRC
+    e[_RCTL] = _RXEN | _BADCRC | _RSTFIFO
+    e[_RIS] = _ALL
+    e[_IM] = _RXINT | _FOV | _PHYINT
+
+
+@micropython.viper
+def _address(n: ptr32, mac: ptr8):
+    e = ptr32(n[_BASE])
+    mac[0] = e[_IA0]
+    mac[1] = e[_IA0] >> 8
+    mac[2] = e[_IA0] >> 16
+    mac[3] = e[_IA0] >> 24
+    mac[4] = e[_IA1]
+    mac[5] = e[_IA1] >> 8
+
+
+def open(where):
+    """Start the controller; `where` is (address of its registers / 4, its MAC address). Returns the block n."""
+    base, address = where
+    n = array("I", bytearray(4 * _WORDS))
+    n[_BUFFER] = fifo.memory(_BUFFER_BYTES)
+    n[_HEAD] = fifo.memory(_HEAD_BYTES) + 2
+    _start(n, base, address)
+    _look(n)
+    n[CHANGED] = 0
+    return n
+
+
+def mac(n):
+    """The address in IA0 and IA1, 6 bytes."""
+    address = bytearray(6)
+    _address(n, address)
+    return bytes(address)
+
+
+def link(n):
+    """Whether the cable is in and both ends agree."""
+    _look(n)
+    return n[LINK] != 0
+
+
+def news(n):
+    """To be called around each sleep: one line after the link came or went, else an empty one."""
+    if n[_CHECK] or not n[_READY]:
+        _look(n)
+    if not n[CHANGED]:
+        return ""
+    n[CHANGED] = 0
+    return "link: up" if n[LINK] else "link: down"
+
+
+# ---- receive ---------------------------------------------------------------------------------------------------
+@inline
+def _restart(n: ptr32, e: ptr32):
+    """Empty the receive FIFO: where frames begin in it is not known any more."""
+    e[_RCTL] = _BADCRC
+    e[_RCTL] = _BADCRC | _RSTFIFO
+    e[_RCTL] = _RXEN | _BADCRC
+    e[_RIS] = _FOV
+
+
+@inline
+def rx(n: ptr32) -> int:
+    """Length of the frame in place, 0 for none; the same frame until release() or reply()."""
+    length = n[_LENGTH]
+    if length == 0:
+        e = ptr32(n[_BASE])
+        if e[_NP]:
+            first = e[_DATA]
+            length = (first & 0xFFFF) - _AROUND
+            words = (length + _AROUND - 1) >> 2         # after this one
+            if length < _SHORTEST or length > _LONGEST:
+                n[ERRORS] = n[ERRORS] + 1
+                if length < 0 or length > _BUFFER_BYTES - _AROUND:
+                    n[OVERFLOW] = n[OVERFLOW] + 1       # no length at all
+                    _restart(n, e)
+                    words = 0
+                while words > 0:
+                    first = e[_DATA]
+                    words = words - 1
+                length = 0
+            else:
+                to = n[_BUFFER]
+                ptr32(to)[0] = first
+                fifo.get(e, _DATA, to + 4, words)
+                n[_LENGTH] = length
+        elif e[_RIS] & _FOV:                            # the frames that were whole have been taken
+            n[OVERFLOW] = n[OVERFLOW] + 1
+            _restart(n, e)
+    return length
+
+
+@inline
+def frame(n: ptr32) -> int:
+    """Address of the frame that rx() found, 2 mod 4."""
+    return n[_BUFFER] + 2
+
+
+@inline
+def release(n: ptr32):
+    n[_LENGTH] = 0
+
+
+# ---- transmit --------------------------------------------------------------------------------------------------
+@inline
+def _put_payload(e: ptr32, at: int, size: int):
+    """Copy bytes from any address into the FIFO; the last word is filled up with zeros."""
+    words = size >> 2
+    if at & 3 == 0:
+        fifo.put(e, _DATA, at, words)
+    elif at & 1 == 0:
+        h = ptr16(at)
+        while words:
+            e[_DATA] = h[0] | h[1] << 16
+            h = ptr16(int(h) + 4)
+            words = words - 1
+    else:
+        b = ptr8(at)
+        while words:
+            e[_DATA] = b[0] | b[1] << 8 | b[2] << 16 | b[3] << 24
+            b = ptr8(int(b) + 4)
+            words = words - 1
+    if size & 3:
+        fifo.put_last(e, _DATA, at + size, size & 3)
+
+
+@inline
+def reply(n: ptr32, length: int):
+    """Send the received buffer itself, as changed in place, when the frame before it has left."""
+    e = ptr32(n[_BASE])
+    n[_LENGTH] = 0
+    turns = _TX_TURNS
+    while e[_TR] & _NEWTX and turns:
+        turns = turns - 1
+    if turns:
+        at = n[_BUFFER]
+        ptr16(at)[0] = length - 14
+        fifo.put(e, _DATA, at, (length + 5) >> 2)
+        e[_TR] = _NEWTX
+    else:
+        n[STUCK] = n[STUCK] + 1
+
+
+@inline
+def room(n: ptr32) -> int:
+    """Address (2 mod 4) of the head buffer of 256 bytes; 0 while a frame is being sent."""
+    head = 0
+    if ptr32(n[_BASE])[_TR] & _NEWTX == 0:
+        head = n[_HEAD]
+    return head
+
+
+@inline
+def full(n: ptr32) -> int:
+    """Not 0 while room() would give 0."""
+    return ptr32(n[_BASE])[_TR] & _NEWTX
+
+
+@inline
+def send(n: ptr32, length: int, payload: int, size: int):
+    """Send `length` bytes of the buffer that room() gave, then `size` bytes at `payload`."""
+    e = ptr32(n[_BASE])
+    head = n[_HEAD]
+    ptr16(head - 2)[0] = length + size - 14
+    if size:
+        while length & 3 != 2 and size:             # until the FIFO is at a word's end
+            ptr8(head)[length] = ptr8(payload)[0]
+            length = length + 1
+            payload = payload + 1
+            size = size - 1
+    fifo.put(e, _DATA, head - 2, (length + 5) >> 2)
+    if size:
+        _put_payload(e, payload, size)
+    e[_TR] = _NEWTX
+
+
+@inline
+def flush(n: ptr32):
+    """Each frame is on its way already."""
+    pass
+
+
+# ---- sleep -----------------------------------------------------------------------------------------------------
+@micropython.viper
+def arm(n: ptr32) -> int:
+    """Let the next frame interrupt; 0 if there is something to do already."""
+    e = ptr32(n[_BASE])
+    pending = e[_RIS]
+    e[_RIS] = pending & (_RXINT | _RXER | _PHYINT)
+    if pending & _RXER:
+        n[ERRORS] = n[ERRORS] + 1
+    idle = 1
+    if pending & _PHYINT:
+        n[_CHECK] = 1
+        idle = 0
+    if e[_NP] or e[_RIS] & _FOV:
+        idle = 0
+    return idle
