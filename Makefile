@@ -4,7 +4,7 @@
 #   make test   [ARGS="-k name"]                       every test that this machine can run
 #   make image  [BOARD=] [CONFIG=] [BUILD=build]       BUILD/BOARD/appliance.elf (and .bin for flash), with a size report
 #               BOARD is microvm, lm3s6965evb or mps2_an385
-#   make sim    [CONFIG=] [HTTP=8080]                         the same appliance under CPython
+#   make sim    [CONFIG=] [HTTP=8080]                  the same appliance under CPython
 #   make bench                                         tables of measurements
 #   make flash  BOARD= [PORT=]                         onto a real board
 #

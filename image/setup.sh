@@ -1,6 +1,7 @@
 #!/bin/sh
 # Sees to it that this machine has what barewire needs: `image/setup.sh run [BOARD]` for a board's image and QEMU, `test`
-# for the tests as well, which take every board. Installs missing packages with apt-get, and Python tools into build/venv. Does nothing, fast, once done.
+# for the tests as well, which take every board. Installs missing packages with apt-get, and Python tools into
+# build/venv. Does nothing, fast, once done.
 # POSIX sh: on a fresh machine there is no Python yet.
 set -u
 cd "$(dirname "$0")/.." || exit 2
