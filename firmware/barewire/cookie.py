@@ -12,9 +12,10 @@ from . import board
 from .inline import inline
 from .state import *
 from .wire import *
-from .word import i32, u32
+from .word import u32
 
-MSS_CLASSES = (216, 536, 1024, 1220, 1360, 1400, 1440, 1460)    # all multiples of 4, so that segments stay aligned
+# The classes are multiples of 4, so that segments stay aligned
+MSS_0, MSS_1, MSS_2, MSS_3, MSS_4, MSS_5, MSS_6, MSS_7 = 216, 536, 1024, 1220, 1360, 1400, 1440, 1460
 LIFE_MS = 16000
 EARLY_MS = 1000         # no connection is evicted so young (tcp.EVICT_MS): what is early then deserves no RST
 T_SHIFT = 6             # 64 ms
@@ -83,19 +84,19 @@ def now_part(s: ptr32) -> int:
 def mss_class(mss: int) -> int:
     """The largest class that is not above mss; the smallest one for anything less."""
     k = 7
-    if mss < 1460:
+    if mss < MSS_7:
         k = 6
-    if mss < 1440:
+    if mss < MSS_6:
         k = 5
-    if mss < 1400:
+    if mss < MSS_5:
         k = 4
-    if mss < 1360:
+    if mss < MSS_4:
         k = 3
-    if mss < 1220:
+    if mss < MSS_3:
         k = 2
-    if mss < 1024:
+    if mss < MSS_2:
         k = 1
-    if mss < 536:
+    if mss < MSS_1:
         k = 0
     return k
 
@@ -103,21 +104,21 @@ def mss_class(mss: int) -> int:
 @inline
 def class_mss(k: int) -> int:
     """The MSS of class k."""
-    mss = 1460
+    mss = MSS_7
     if k == 6:
-        mss = 1440
+        mss = MSS_6
     elif k == 5:
-        mss = 1400
+        mss = MSS_5
     elif k == 4:
-        mss = 1360
+        mss = MSS_4
     elif k == 3:
-        mss = 1220
+        mss = MSS_3
     elif k == 2:
-        mss = 1024
+        mss = MSS_2
     elif k == 1:
-        mss = 536
+        mss = MSS_1
     elif k == 0:
-        mss = 216
+        mss = MSS_0
     return mss
 
 

@@ -3,7 +3,7 @@
 Fragments and options are dropped and counted: nothing this appliance serves needs them.
 Everything sent has DF set and identification 0, as RFC 6864 section 4.1 allows for atomic datagrams.
 """
-from . import config, counters
+from . import counters
 from .checksum import fold
 from .counters import count
 from .inline import inline

@@ -151,12 +151,7 @@ def _take_page(s: ptr32) -> int:
 
 @micropython.viper
 def _release(s: ptr32, address: int):
-    k = 0
-    while k < board.PAGES:
-        if s[state.PAGE_AT] + k * board.PAGE_BYTES == address:
-            s[state.PAGE_BUSY + k] = 0
-            s[state.PAGES_FREE] = s[state.PAGES_FREE] + 1
-        k = k + 1
+    slot.free_page(s, address - s[state.PAGE_AT])
 
 
 @micropython.viper

@@ -16,7 +16,6 @@ VALID, QUERIED, WAITED = 1, 2, 4
 TAKEN = 128                 # only in s[READ_STATUS]: the everyday source was asked
 BYTES = 28
 FRAME_BYTES = UDP_DATA_BYTE + BYTES
-RING_SIZE = 64
 BURST = 32                  # readings a turn when period_ms = 0, so that arriving frames get their turn
 PERIOD = config.SENSOR_PERIOD_MS
 # 16-bit words of the frame
@@ -37,7 +36,7 @@ QUERY_SUM = FIXED_SUM - COLLECTOR_0 - COLLECTOR_1 - COLLECTOR_PORT - SOURCE_PORT
 def template(s):
     """Fill the datagram's template in the state block: 70 bytes, from the second half of its first word."""
     words = [0] * 36
-    words[1 + ETH_TYPE:1 + ETH_TYPE + 1] = [TYPE_IP]
+    words[1 + ETH_TYPE] = TYPE_IP
     for k in range(3):
         words[1 + ETH_SRC + k] = s[MAC + k]
     head = (IP_VERSION_IHL_TOS, le16(20 + 8 + BYTES), 0, IP_DF, TTL | UDP << 8, 0,

@@ -23,16 +23,15 @@ STORE_AT = HTTP_WORDS + 24     # where the bytes are kept that HTTP could not ta
 SLOT_WORDS = STORE_AT + 4
 SLOT_BYTES = 4 * SLOT_WORDS
 QUEUE_SIZE = 4
-CHAIN_COUNT = 64
 
 # States (RFC 9293 section 3.3.2); LISTEN and SYN-RECEIVED need no slot (cookie.py), SYN-SENT and active open do not exist
 CLOSED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSING, TIME_WAIT, CLOSE_WAIT, LAST_ACK = range(8)
-STATES = "CLOSED", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "TIME-WAIT", "CLOSE-WAIT", "LAST-ACK"
 
 # Flags: an ACK is owed; send FIN after the last byte; time the segment at RTT_SEQ; the retransmission timer runs;
 # send one segment from snd_una; in the list of work; in fast recovery; the window is closed and is probed; just opened
 ACK_NOW, SHUT, TIMING, RTX_ON, RESEND, IN_WORK, RECOVERING, PROBING, FRESH = (1 << _k for _k in range(9))
 
+PAGE_SHIFT = board.PAGE_BYTES.bit_length() - 1
 CHUNK_BYTES = 1460      # how assets are cut (image/assets.py), and the most we send in a segment
 
 
@@ -166,9 +165,7 @@ def unqueue(s: ptr32, c: ptr32):
     """Drop the oldest response: all of it is acknowledged. A page of the pool becomes free again."""
     page = c[QUEUE] - s[PAGE_AT]
     if page >= 0 and page < board.PAGES * board.PAGE_BYTES:
-        busy = ptr32(int(s) + 4 * PAGE_BUSY)
-        busy[page >> PAGE_SHIFT] = 0
-        s[PAGES_FREE] = s[PAGES_FREE] + 1
+        free_page(s, page)
         c[PAGES_HELD] = c[PAGES_HELD] - 1
     c[QUEUE_SEQ] = c[QUEUE + 3]
     c[QUEUED] = c[QUEUED] - 1
@@ -178,7 +175,12 @@ def unqueue(s: ptr32, c: ptr32):
         k = k + 1
 
 
-PAGE_SHIFT = board.PAGE_BYTES.bit_length() - 1
+@inline
+def free_page(s: ptr32, page: int):
+    """Give back the page that lies `page` bytes behind the first."""
+    busy = ptr32(int(s) + 4 * PAGE_BUSY)
+    busy[page >> PAGE_SHIFT] = 0
+    s[PAGES_FREE] = s[PAGES_FREE] + 1
 
 
 @inline

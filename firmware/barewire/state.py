@@ -29,13 +29,14 @@ WORK = _words()
 ROUTE_SLOT = _words()
 # TCP: slots, chains of the address hash, free list
 SLOTS, FREE, OPEN = _words(), _words(), _words()
-CHAINS = _words(64)
+CHAIN_COUNT = 64
+CHAINS = _words(CHAIN_COUNT)
 # The start of HalfSipHash's four words under the key of the SYN cookies
 KEY = _words(4)
 # Pages for dynamic answers: address of the first, how many are free, one busy flag each
 PAGE_AT, PAGES_FREE = _words(), _words()
 PAGE_BUSY = _words(board.PAGES)
-# Rate limits: start of the second, what is left of it
+# Rate limits: start of the running second, events in it
 ICMP_LIMIT, ICMP_USED, RST_LIMIT, RST_USED, CHALLENGE_LIMIT, CHALLENGE_USED = (_words() for _ in range(6))
 # Our MAC as three 16-bit words, the next hop's (towards the collector) and when it was last asked for, heard
 MAC, HOP_MAC = _words(3), _words(3)
@@ -48,7 +49,8 @@ SENSOR_SEQ, SENSOR_STATUS, SENSOR_UP, SENSOR_VALUE = (_words() for _ in range(4)
 BLOCKED = _words()
 # What the everyday source gave (status as above, 0 none yet), and the ring of readings that wait
 READ_VALUE, READ_STATUS, RING_HEAD, RING_COUNT = (_words() for _ in range(4))
-RING = _words(64 * 4)
+RING_SIZE = 64
+RING = _words(4 * RING_SIZE)
 # The datagram's template: 70 bytes from the second half of the first word
 DATAGRAM = _words(18)
 WORDS = _next

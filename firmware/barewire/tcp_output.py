@@ -2,8 +2,7 @@
 
 Nothing that was sent is kept: a retransmission is cut again from where the response lies (flash or a page).
 """
-import micropython
-from . import board, config, counters, driver
+from . import board, counters, driver
 from .checksum import add, fold
 from .counters import count
 from .inline import inline

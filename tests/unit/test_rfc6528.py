@@ -1,8 +1,7 @@
 """RFC 6528 and RFC 4987: sequence numbers that are cookies; HalfSipHash against its reference."""
 import random
 
-from device import ADDRESS, Client, Device
-from scapy.all import IP, TCP, Ether
+from device import Client, Device
 
 
 def rotl(x, n):

@@ -2,22 +2,16 @@
 import random
 
 import pytest
+from big import site
 from device import ADDRESS, IP, MAC, PEER_MAC, TCP, Client, Device, Ether, Raw
 
 GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-@pytest.fixture(scope="session")
-def big(tmp_path_factory):
-    """Assets with a page of 100,000 bytes that gzip cannot help."""
-    from image import assets, config
-    root = tmp_path_factory.mktemp("www")
-    data = random.Random(4).randbytes(100_000)
-    (root / "big.bin").write_bytes(data)
-    (root / "index.html").write_text("<p>hello")
-    compiled = assets.compile_assets(root, assets.routes_of())
-    compiled.data = data
-    return compiled
+@pytest.fixture
+def big():
+    """Assets with /big.bin, a page of 100,000 bytes."""
+    return site()
 
 
 def connect(device, **fields):

@@ -13,6 +13,7 @@ from micropython import const
 
 from barewire.inline import inline
 from barewire.nic import fifo
+from barewire.nic.pad import pad
 
 # ---- registers, as indices of words (5.3)
 _RX_DATA = const(0x00 >> 2)         # the data FIFOs answer at 8 addresses each
@@ -331,24 +332,10 @@ def release(n: ptr32):
 
 # ---- transmit (3.12.2) -----------------------------------------------------------------------------------------
 @inline
-def _pad(address: int, end: int):
-    """Zeros from `address` up to `end`, which is 2 mod 4."""
-    if address & 1:
-        ptr8(address)[0] = 0
-        address = address + 1
-    if address & 2 and address < end:
-        ptr16(address)[0] = 0
-        address = address + 2
-    while address < end:
-        ptr32(address)[0] = 0
-        address = address + 4
-
-
-@inline
 def _whole(e: ptr32, at: int, length: int):
     """Send one buffer; `at` is 2 mod 4."""
     if length < _PADDED:
-        _pad(at + length, at + _PADDED)
+        pad(at + length, at + _PADDED)
         length = _PADDED
     e[_TX_DATA] = _HEAD_OFFSET | _FIRST | _LAST | length
     e[_TX_DATA] = length

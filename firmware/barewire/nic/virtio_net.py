@@ -21,6 +21,7 @@ from micropython import const
 
 from barewire.board import RX_BUFFERS, SPIN, TX_HEADERS
 from barewire.inline import inline
+from barewire.nic.pad import pad
 
 # ---- registers (4.2.2; legacy ones: 4.2.4)
 _MAGIC = const(0x000)
@@ -344,26 +345,12 @@ def _queue(n: ptr32, d: int):
 
 
 @inline
-def _pad(address: int, end: int):
-    """Zeros from `address` up to `end`, which is 2 mod 4 (the last store may reach two bytes beyond)."""
-    if address & 1:
-        ptr8(address)[0] = 0
-        address = address + 1
-    if address & 2 and address < end:
-        ptr16(address)[0] = 0
-        address = address + 2
-    while address < end:
-        ptr32(address)[0] = 0
-        address = address + 4
-
-
-@inline
 def reply(n: ptr32, length: int):
     """Send the received buffer itself, as changed in place; it comes back as a receive buffer when sent."""
     i = n[_RX_ID]
     address = n[_RX_FRAME]
     if length < _PADDED:
-        _pad(address + length, address + _PADDED)
+        pad(address + length, address + _PADDED)
         length = _PADDED
     # the card wrote a header in front of the frame; for sending all of it is zero (5.1.6.2.1)
     slot = ptr32(address - _FRAME)
@@ -426,7 +413,7 @@ def send(n: ptr32, length: int, payload: int, size: int):
         while i < size:
             head[length + i] = source[i]
             i = i + 1
-        _pad(int(head) + length + size, int(head) + _PADDED)
+        pad(int(head) + length + size, int(head) + _PADDED)
         entry[2] = _PADDED + n[_HEADER]
         entry[3] = 0
     else:
