@@ -18,9 +18,11 @@ from .word import i32
 QUEUE = 36              # four responses of four words: first, main, sums, sequence number of the end
 HEADER = 52             # 54 bytes of Ethernet, IP and TCP header, from the second half of the first word
 IP_PART, TCP_PART = 66, 67    # partial sums of its fields that stay
-HTTP_WORDS = 68
+# Where unread bytes start in the store; the range kept there beyond a gap, and where FIN ends it (0: none); see tcp_text.py
+START, KEPT_FROM, KEPT_TO, KEPT_FIN = range(68, 72)
+HTTP_WORDS = 72
 STORE_AT = HTTP_WORDS + 24     # where the bytes are kept that HTTP could not take yet: board.SLOT_RX of them
-SLOT_WORDS = STORE_AT + 4
+SLOT_WORDS = STORE_AT + 4 & ~3
 SLOT_BYTES = 4 * SLOT_WORDS
 QUEUE_SIZE = 4
 
@@ -28,8 +30,9 @@ QUEUE_SIZE = 4
 CLOSED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSING, TIME_WAIT, CLOSE_WAIT, LAST_ACK = range(8)
 
 # Flags: an ACK is owed; send FIN after the last byte; time the segment at RTT_SEQ; the retransmission timer runs;
-# send one segment from snd_una; in the list of work; in fast recovery; the window is closed and is probed; just opened
-ACK_NOW, SHUT, TIMING, RTX_ON, RESEND, IN_WORK, RECOVERING, PROBING, FRESH = (1 << _k for _k in range(9))
+# send one segment from snd_una; in the list of work; in fast recovery; the window is closed and is probed; just opened;
+# an ACK is owed that may wait for something to carry it
+ACK_NOW, SHUT, TIMING, RTX_ON, RESEND, IN_WORK, RECOVERING, PROBING, FRESH, ACK_LATER = (1 << _k for _k in range(10))
 
 PAGE_SHIFT = board.PAGE_BYTES.bit_length() - 1
 CHUNK_BYTES = 1460      # how assets are cut (image/assets.py), and the most we send in a segment
@@ -98,6 +101,8 @@ def free(s: ptr32, c: ptr32):
     """Give the slot back, with the pages of its answers; it may still be in the list of work, which skips it."""
     while c[QUEUED]:
         unqueue(s, c)
+    if c[STATE] == TIME_WAIT:
+        s[WAITING] = s[WAITING] - 1
     c[STATE] = CLOSED
     c[FLAGS] = c[FLAGS] & IN_WORK
     head = chain(c[PEER] & 0xFFFF, c[PEER] >> 16 & 0xFFFF, c[PEER_PORT])
