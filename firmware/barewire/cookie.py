@@ -11,8 +11,8 @@ front of it. F is HalfSipHash-2-4 (Aumasson and Bernstein's SipHash on 32-bit wo
 The key is drawn at boot and anew every REKEY_MS, from the board's entropy and the key before, so that one of the two being
 good is enough. The key before is tried for LIFE_MS more: connections that are being opened survive. What a new key costs:
 iss is no longer larger than before for the same peer, so an old segment of a connection that ended within one MSL of the
-change could meet a new one. Where it would matter we know better: while a connection is in TIME-WAIT, a new one of the same peer
-is accepted only with an iss beyond all that was sent (tcp.listen). An hour makes the rest one MSL in thirty.
+change could meet a new one. Where it matters most we know better: while a connection is in TIME-WAIT, a new one of the same
+peer is accepted only with an iss beyond all that was sent (tcp.listen). What remains is one MSL in each hour.
 """
 from . import board
 from .inline import inline
@@ -52,6 +52,7 @@ def rekey_due(s: ptr32) -> int:
     yes = due(s, REKEY_AT)
     if yes:
         s[REKEY_AT] = s[NOW] + REKEY_MS
+    wake_at(s, s[REKEY_AT])
     return yes
 
 

@@ -122,7 +122,7 @@ def refuse(s: ptr32, f: ptr16, flags: int, n: int):
 def listen(s: ptr32, f: ptr16, flags: int, old: int) -> int:
     """A segment for our port without a slot (RFC 9293 section 3.10.7.2): answer SYN, open a slot on its ACK.
 
-    Returns the slot it goes on with, 0 for none, REFUSE for a reset. `old`: this peer's in TIME-WAIT, which a SYN may replace.
+    Returns the slot it goes on with, 0 for none, REFUSE for a reset. `old`: this peer's in TIME-WAIT, which a SYN replaces.
     """
     at = 0
     gone = 0                # the slot that is freed
@@ -219,7 +219,7 @@ def victim(s: ptr32) -> int:
 
 @inline
 def replaceable(c: ptr32, f: ptr16) -> int:
-    """Whether the SYN f may take the place of the connection: it is newer than one in TIME-WAIT (RFC 9293 3.10.7.4, RFC 6191)."""
+    """Whether the SYN f may replace the connection: it is newer than one in TIME-WAIT (RFC 9293 3.10.7.4, RFC 6191)."""
     ahead = get32(f, TCP_SEQ) - c[RCV_NXT]
     return c[STATE] == TIME_WAIT and i32(ahead) > 0
 

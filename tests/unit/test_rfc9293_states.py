@@ -150,8 +150,8 @@ def run(device, state, event, port):
 
 @pytest.mark.parametrize("state", STATES)
 def test_every_event_in(state, word):
-    device = Device(word=word, HTTP_PORT=8080 if state == "CLOSED" else 80)
-    alone = Device(word=word, overrides={"TCP_SLOTS": 1})
+    device = Device(word=word, SENSOR=False, HTTP_PORT=8080 if state == "CLOSED" else 80)
+    alone = Device(word=word, SENSOR=False, overrides={"TCP_SLOTS": 1})
     wrong = []
     for k, event in enumerate(event for at, event in POSSIBLE if at == state):
         wrong.append(run(alone if event == "eviction" else device, state, event, 20000 + k))
