@@ -5,6 +5,7 @@ comes from Debian's packages, downloaded into build/peers/ and not installed; `m
 in the table and goes on.
 """
 import contextlib
+import re
 import shutil
 import subprocess
 import threading
@@ -112,8 +113,13 @@ def prepare(pages: dict[str, bytes]) -> tuple[Path, Path]:
 
 
 def command(disk: tuple[Path, Path], role: str, netdev: str = NETDEV) -> list[str]:
-    """QEMU's command line: the same machine type and card as an appliance's. role: nginx, sensor."""
-    words = f"console=ttyS0 quiet panic=-1 reboot=t ipv6.disable=1 with={role}"
+    """QEMU's command line: the same machine type and card as an appliance's. role: nginx, sensor.
+
+    The guest sees the host's time-stamp counter. On a busy host its own attempt to time it against the PIT fails, and then
+    it hangs for want of a clock, so it is told the frequency.
+    """
+    khz = 1000 * float(re.search(r"cpu MHz\s*: ([\d.]+)", Path("/proc/cpuinfo").read_text())[1])
+    words = f"console=ttyS0 quiet panic=-1 reboot=t ipv6.disable=1 tsc_early_khz={khz:.0f} with={role}"
     return [*GUARD, "qemu-system-x86_64", "-M", "microvm,acpi=on", "-accel", "tcg", "-m", str(MEMORY),
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio", "-kernel", str(disk[0]),
             "-initrd", str(disk[1]), "-append", words, "-global", "virtio-mmio.force-legacy=false",
