@@ -118,8 +118,10 @@ def command(disk: tuple[Path, Path], role: str, netdev: str = NETDEV) -> list[st
     The guest sees the host's time-stamp counter. On a busy host its own attempt to time it against the PIT fails, and then
     it hangs for want of a clock, so it is told the frequency.
     """
-    khz = 1000 * float(re.search(r"cpu MHz\s*: ([\d.]+)", Path("/proc/cpuinfo").read_text())[1])
-    words = f"console=ttyS0 quiet panic=-1 reboot=t ipv6.disable=1 tsc_early_khz={khz:.0f} with={role}"
+    clock = re.search(r"cpu MHz\s*: ([\d.]+)", Path("/proc/cpuinfo").read_text())
+    words = f"console=ttyS0 quiet panic=-1 reboot=t ipv6.disable=1 with={role}"
+    if clock:
+        words += f" tsc_early_khz={1000 * float(clock[1]):.0f}"
     return [*GUARD, "qemu-system-x86_64", "-M", "microvm,acpi=on", "-accel", "tcg", "-m", str(MEMORY),
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio", "-kernel", str(disk[0]),
             "-initrd", str(disk[1]), "-append", words, "-global", "virtio-mmio.force-legacy=false",
