@@ -221,7 +221,6 @@ def opened(s: ptr32, c: ptr32, f: ptr16, mss: int):
     c[SND_END] = una
     c[QUEUE_SEQ] = una
     c[RECOVER] = una - 1
-    c[ROUND_END] = una
     c[RCV_NXT] = get32(f, TCP_SEQ)
     c[SND_WND] = swap16(f[TCP_WINDOW])
     c[MAX_WND] = c[SND_WND]

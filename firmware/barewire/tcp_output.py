@@ -22,7 +22,9 @@ BASE_0, BASE_1 = 1220, 536
 @inline
 def output(n: ptr32, s: ptr32, c: ptr32):
     """Send what the windows allow: a wanted retransmission, data, FIN, and an ACK if one is owed and nothing carried it."""
-    restart(s, c)
+    idle = c[SND_MAX] == c[SND_UNA]
+    if idle:
+        restart(s, c)
     go = 1
     while go:
         again = c[FLAGS] & RESEND
@@ -57,6 +59,9 @@ def output(n: ptr32, s: ptr32, c: ptr32):
                 if size or flags != ACK:
                     sent(s, c, seq, size + (flags & FIN))
                 c[FLAGS] = c[FLAGS] & ~(ACK_NOW | RESEND)
+    if idle:                            # a round begins: its first ACK ends none
+        c[ROUND_END] = c[SND_MAX]
+        c[STAMPED] = 0
     if c[FLAGS] & RTX_ON == 0:          # RFC 6298 sections 5.1 and 5.3
         if c[SND_MAX] != c[SND_UNA] or left > 0 and c[FLAGS] & PROBING:
             c[FLAGS] = c[FLAGS] | RTX_ON
@@ -67,7 +72,7 @@ def output(n: ptr32, s: ptr32, c: ptr32):
 @inline
 def restart(s: ptr32, c: ptr32):
     """RFC 5681 section 4.1: after an idle time of more than RTO start again from the initial window."""
-    if c[SND_MAX] == c[SND_UNA] and i32(s[NOW] - c[PROGRESS_AT]) > c[RTO]:
+    if i32(s[NOW] - c[PROGRESS_AT]) > c[RTO]:
         if c[CWND] > c[MSS] * INITIAL_WINDOW:
             c[CWND] = c[MSS] * INITIAL_WINDOW
 
