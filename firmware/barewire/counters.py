@@ -78,6 +78,7 @@ COUNTERS = (
     ("tcp_after_close", "data after our side was done"),
     ("tcp_retransmit", "segments sent again"),
     ("tcp_rto", "retransmission time-outs (RFC 6298)"),
+    ("tcp_hystart", "slow starts slowed: delay grew"),
     ("tcp_black_hole", "segment size lowered: lost twice"),
     ("tcp_fast_retransmit", "fast retransmits (RFC 5681)"),
     ("tcp_probe", "zero-window probes sent"),

@@ -59,7 +59,7 @@ def advance(s: ptr32, c: ptr32, ack: int, acked: int):
     if c[FLAGS] & RECOVERING:
         recover(c, ack, acked)
     else:
-        grow(c, ack, acked)
+        grow(s, c, ack, acked)
     c[SND_UNA] = ack
     if i32(c[SND_NXT] - ack) < 0:
         c[SND_NXT] = ack
@@ -136,7 +136,7 @@ def timeout_of(c: ptr32) -> int:
 # ---- the congestion window ------------------------------------------------------------------------------------
 
 @inline
-def grow(c: ptr32, ack: int, acked: int):
+def grow(s: ptr32, c: ptr32, ack: int, acked: int):
     """RFC 5681 section 3.1: slow start below SSTHRESH, else one MSS a window (appropriate byte counting).
 
     A round ends when what was sent until it began is acknowledged.
@@ -146,7 +146,7 @@ def grow(c: ptr32, ack: int, acked: int):
         if acked > c[MSS]:
             acked = c[MSS]
         if HYSTART and c[SSTHRESH] > 0xFFFF:
-            hystart(c)
+            hystart(s, c)
             if c[CSS]:
                 acked = acked >> 2      # CSS_GROWTH_DIVISOR
                 if ended:
@@ -171,7 +171,7 @@ def grow(c: ptr32, ack: int, acked: int):
 
 
 @inline
-def hystart(c: ptr32):
+def hystart(s: ptr32, c: ptr32):
     """RFC 9406 section 4.2: into conservative slow start when a round's least round trip grew, out if that was noise."""
     if c[SAMPLES] >= N_RTT_SAMPLE:
         if c[CSS]:
@@ -186,6 +186,7 @@ def hystart(c: ptr32):
             if c[ROUND_MIN] >= c[LAST_MIN] + thresh:
                 c[CSS_BASE] = c[ROUND_MIN]
                 c[CSS] = CSS_ROUNDS
+                count(s, counters.TCP_HYSTART)
 
 
 @inline
