@@ -10,17 +10,18 @@ from .state import *
 from .wire import *
 from .word import i32
 
-# Words of a slot
-(STATE, LINK, WORK_LINK, FLAGS, PEER, PEER_PORT, SND_UNA, SND_NXT, SND_MAX, SND_END, SND_WND, SND_WL1, SND_WL2,
+# Words of a slot; what code names most often has a number below 32, which makes for short instructions
+(STATE, LINK, CHUNK_AT, FLAGS, PEER, QUEUED, SND_UNA, SND_NXT, SND_MAX, SND_END, SND_WND, ROUND_MIN, NOTED,
  MAX_WND, RCV_NXT, MSS, CWND, CWND_ACKED, SSTHRESH, DUP_ACKS, RECOVER, RTO, SRTT, RTTVAR, ROUND_END, SAMPLES,
- RETRIES, RTX_AT, ACTIVE_AT, PROGRESS_AT, STORED, CHUNK, CHUNK_AT, QUEUED, QUEUE_SEQ,
+ RETRIES, RTX_AT, ACTIVE_AT, PROGRESS_AT, STORED, CHUNK, WORK_LINK, PEER_PORT, QUEUE_SEQ,
  PAGES_HELD) = range(36)
 QUEUE = 36              # four responses of four words: first, main, sums, sequence number of the end
 HEADER = 52             # 54 bytes of Ethernet, IP and TCP header, from the second half of the first word
 IP_PART, TCP_PART = 66, 67    # partial sums of its fields that stay
-# Bytes sent again last; stamps in the ring, the first of them, and how many were made in this round; RFC 9406: least round trip of the last round and of this one,
-# rounds left in conservative slow start (0: not in it), and the round trip that led there
-RESENT, WAITING, FIRST, STAMPED, LAST_MIN, ROUND_MIN, CSS, CSS_BASE = range(68, 76)
+# Bytes sent again last; the first of the NOTED stamps in the ring, and how many were made in this round. RFC 9406: the least
+# round trip of the round before (ROUND_MIN: of this one), rounds left in conservative slow start (0: not in it), and the round
+# trip that led there
+RESENT, FIRST, STAMPED, LAST_MIN, CSS, CSS_BASE, SND_WL1, SND_WL2 = range(68, 76)
 HTTP_WORDS = 76
 STORE_AT = HTTP_WORDS + 24     # where the bytes are kept that HTTP could not take yet: board.SLOT_RX of them
 STAMPS = STORE_AT + 1          # ring of pairs: end of a segment, when it was sent

@@ -80,22 +80,22 @@ def advance(s: ptr32, c: ptr32, ack: int, acked: int):
 def stamp(s: ptr32, c: ptr32, end: int):
     """Note when the segment up to `end` is sent, if there is room: it is the first time (Karn: RFC 6298 section 3)."""
     if c[STAMPED] < ROUND_STAMPS:
-        p = ptr32(int(c) + 4 * STAMPS + ((c[FIRST] + c[WAITING] & RING_STAMPS - 1) << 3))
+        p = ptr32(int(c) + 4 * STAMPS + ((c[FIRST] + c[NOTED] & RING_STAMPS - 1) << 3))
         p[0] = end
         p[1] = s[NOW]
-        c[WAITING] = c[WAITING] + 1
+        c[NOTED] = c[NOTED] + 1
         c[STAMPED] = c[STAMPED] + 1
 
 
 @inline
 def time(s: ptr32, c: ptr32, ack: int):
     """Take the round trips of all noted segments that `ack` covers; the first of a round goes into the RTO."""
-    while c[WAITING]:
+    while c[NOTED]:
         p = ptr32(int(c) + 4 * STAMPS + ((c[FIRST] & RING_STAMPS - 1) << 3))
         if i32(ack - p[0]) < 0:
             break
         r = i32(s[NOW] - p[1]) + 1
-        c[WAITING] = c[WAITING] - 1
+        c[NOTED] = c[NOTED] - 1
         c[FIRST] = c[FIRST] + 1
         if c[SAMPLES] == 0:
             measure(c, r)

@@ -190,7 +190,7 @@ def sent(s: ptr32, c: ptr32, seq: int, length: int):
     if i32(seq - c[SND_MAX]) < 0:
         count(s, counters.TCP_RETRANSMIT)
         c[RESENT] = length
-        c[WAITING] = 0                  # Karn: what is in flight tells no round trip any more
+        c[NOTED] = 0                  # Karn: what is in flight tells no round trip any more
     elif c[FLAGS] & PROBING == 0:
         stamp(s, c, end)
     if i32(end - c[SND_NXT]) > 0:
