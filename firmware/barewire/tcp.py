@@ -28,10 +28,11 @@ OPTION_MSS_0, OPTION_MSS_1 = le16(0x0204), le16(CHUNK_BYTES)
 
 
 @inline
-def input(s: ptr32, f: ptr16, n: int, total: int) -> int:
+def input(s: ptr32, f: ptr16, n: int, total: int, at: int) -> int:
     """Take a TCP segment of n bytes whose partial sum is `total`. Returns the size of the IP datagram in answer, or 0.
 
-    The connection it belongs to is left in s[CURRENT], its fresh data in s[DATA] and s[DATA_BYTES].
+    `at` is the slot of its addresses and ports, 0 if there is none. The connection it belongs to is left in s[CURRENT], its
+    fresh data in s[DATA] and s[DATA_BYTES].
     """
     b = ptr8(f)
     header = b[TCP_OFFSET_BYTE] >> 4 << 2
@@ -43,9 +44,7 @@ def input(s: ptr32, f: ptr16, n: int, total: int) -> int:
     elif fold(pseudo(f, TCP, n) + total) != 0xFFFF:
         count(s, counters.TCP_CHECKSUM)
     else:
-        at = REFUSE
         if config.HTTP and f[TCP_DST] == PORT:
-            at = find(s, f)
             old = 0
             if at and flags & (SYN | ACK | RST) == SYN:
                 if replaceable(ptr32(at), f):
@@ -57,6 +56,7 @@ def input(s: ptr32, f: ptr16, n: int, total: int) -> int:
                 segment(s, ptr32(at), f, flags, data, int(f) + 34 + header)
         else:
             count(s, counters.TCP_CLOSED_PORT)
+            at = REFUSE
         if at == REFUSE:
             refuse(s, f, flags, data)
     size = 0

@@ -179,6 +179,10 @@ class Client:
         self.send(("%s %s %s\r\nHost: x\r\n%s\r\n" % (method, target, version, headers)).encode())
         return self.pump()
 
+    def slot(self, name):
+        """The word of the device's slot for this connection that has this name."""
+        return self.device.slot(self.port)(name)
+
     # ---- a packet script; its numbers count from the first byte of either side ----------------------------------------
     def sends(self, flags="A", data=b"", seq=None, ack=None, **fields):
         """Send a segment; what comes back waits to be expected. Without `seq` it is the next in order and moves on;
