@@ -160,13 +160,13 @@ def test_recover_follows_on_a_long_connection(peer):
     """After 2^31 bytes without a loss `recover` would seem to lie ahead."""
     device = peer.device
     c = device.fw.builtins["ptr32"](device.state("SLOTS") + (device.fw.board.TCP_SLOTS - 1) * device.fw.slot.SLOT_BYTES)
-    c[device.fw.slot.RECOVER] = peer.first_ack - 1 - 0x7FFFF000 & 0xFFFFFFFF
+    c[device.fw.slot.RECOVER] = peer.first_ack - 1 - 0x7FFFB000 & 0xFFFFFFFF
     peer.sends("PA", GET)
     peer.expects_run(0, [M] * 10)
-    for k in range(1, 11):
+    for k in range(1, 17):
         peer.sends(ack=k * M)
         peer.waiting.clear()
     for _ in range(3):
-        peer.sends(ack=10 * M)
+        peer.sends(ack=16 * M)
         peer.waiting.clear()
     assert device.count("tcp_fast_retransmit") == 1
