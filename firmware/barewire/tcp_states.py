@@ -66,37 +66,37 @@ IMPOSSIBLE = {
 
 # Segments are in order and acknowledge what was acknowledged before, unless the event says more.
 TABLE = """
-event              CLOSED   LISTEN   SYN-RECEIVED   ESTABLISHED   FIN-WAIT-1   FIN-WAIT-2    CLOSE-WAIT   CLOSING   LAST-ACK   TIME-WAIT
-SYN-newer          refuse   cookie>SR cookie        chall         chall        chall         chall        chall     chall      cookie>SR
-SYN-older          refuse   cookie>SR cookie        chall         chall        chall         chall        chall     chall      chall
-SYN-ACK            refuse   reset    reset          chall         chall        chall         chall        chall     chall      chall
-RST-exact          closed   stray    stray          gone>LI       gone>LI      gone>LI       gone>LI      gone>LI   gone>LI    rfc1337
-RST-in-window      closed   stray    stray          chall         chall        chall         chall        chall     chall      rfc1337
-RST-outside        closed   stray    stray          beside        beside       beside        beside       beside    beside     rfc1337
-no-flags           refuse   ignore   ignore         noack         noack        noack         noack        noack     noack      noack
-ACK-nothing-new    refuse   reset    open>ES        none          none         none          none         none      none       none
-ACK-of-data        -d       -d       -d             none          none         -d            data         none      -d         -d
-ACK-of-FIN         -f       -f       -f             -f            none>F2      -f            -f           done>TW   done>LI    -f
-ACK-too-new        refuse   reset    reset          badack        badack       badack        badack       badack    badack     badack
-ACK-too-old        refuse   reset    reset          badack        badack       badack        badack       badack    badack     badack
-keep-alive         refuse   reset    reset          again         again        again         again        again     again      again
-text               refuse   reset    open+ack>ES    ack           late         late          late         late      late       late
-text-beyond-gap    refuse   reset    early          gap           late         late          late         late      late       late
-text-again         refuse   reset    reset          again         again        again         again        again     again      again
-text-outside       refuse   reset    reset          outside       outside      outside       outside      outside   outside    outside
-FIN                refuse   reset    open+fin>LA    fin>LA        ack>CG       wait>TW       ack          ack       ack        ack
-FIN-and-ACK-of-FIN -f       -f       -f             -f            wait>TW      -f            -f           -f        -f         -f
-FIN-beyond-gap     refuse   reset    early          gap           late         late          late         late      late       late
-FIN-again          -p       -p       -p             -p            -p           -p            again        again     again      again
-request-and-FIN    refuse   reset    open+data>CW   answer>CW     late>CG      late+wait>TW  late         late      late       late
-CLOSE              -c       -c       -c             fin+data>F1   -c           -c            last>LA      -c        -c         -c
-RTO                -t       -t       -t             resend        resend+      -t            resend       resend+   refin      -t
-RTO-too-often      -t       -t       -t             giveup>LI     giveup>LI    -t            giveup>LI    giveup>LI giveup>LI  -t
-idle-60-s          -t       -t       -t             idle>F1       -t           -t            -t           -t        -t         -t
-FIN-WAIT-2-10-s    -t       -t       -t             -t            -t           half>LI       -t           -t        -t         -t
-2-MSL              -t       -t       -t             -t            -t           -t            -t           -t        -t         none>LI
-eviction           -s       -s       -s             evict>LI      evict>LI     evict>LI      evict>LI     evict>LI  evict>LI   evict>LI
-ICMP-unreachable   none     none     none           none          none         none          none         none      none       none
+event              CLOSED LISTEN    SYN-RECEIVED ESTABLISHED FIN-WAIT-1 FIN-WAIT-2   CLOSE-WAIT CLOSING   LAST-ACK  TIME-WAIT
+SYN-newer          refuse cookie>SR cookie       chall       chall      chall        chall      chall     chall     cookie>SR
+SYN-older          refuse cookie>SR cookie       chall       chall      chall        chall      chall     chall     chall
+SYN-ACK            refuse reset     reset        chall       chall      chall        chall      chall     chall     chall
+RST-exact          closed stray     stray        gone>LI     gone>LI    gone>LI      gone>LI    gone>LI   gone>LI   rfc1337
+RST-in-window      closed stray     stray        chall       chall      chall        chall      chall     chall     rfc1337
+RST-outside        closed stray     stray        beside      beside     beside       beside     beside    beside    rfc1337
+no-flags           refuse ignore    ignore       noack       noack      noack        noack      noack     noack     noack
+ACK-nothing-new    refuse reset     open>ES      none        none       none         none       none      none      none
+ACK-of-data        -d     -d        -d           none        none       -d           data       none      -d        -d
+ACK-of-FIN         -f     -f        -f           -f          none>F2    -f           -f         done>TW   done>LI   -f
+ACK-too-new        refuse reset     reset        badack      badack     badack       badack     badack    badack    badack
+ACK-too-old        refuse reset     reset        badack      badack     badack       badack     badack    badack    badack
+keep-alive         refuse reset     reset        again       again      again        again      again     again     again
+text               refuse reset     open+ack>ES  ack         late       late         late       late      late      late
+text-beyond-gap    refuse reset     early        gap         late       late         late       late      late      late
+text-again         refuse reset     reset        again       again      again        again      again     again     again
+text-outside       refuse reset     reset        outside     outside    outside      outside    outside   outside   outside
+FIN                refuse reset     open+fin>LA  fin>LA      ack>CG     wait>TW      ack        ack       ack       ack
+FIN-and-ACK-of-FIN -f     -f        -f           -f          wait>TW    -f           -f         -f        -f        -f
+FIN-beyond-gap     refuse reset     early        gap         late       late         late       late      late      late
+FIN-again          -p     -p        -p           -p          -p         -p           again      again     again     again
+request-and-FIN    refuse reset     open+data>CW answer>CW   late>CG    late+wait>TW late       late      late      late
+CLOSE              -c     -c        -c           fin+data>F1 -c         -c           last>LA    -c        -c        -c
+RTO                -t     -t        -t           resend      resend+    -t           resend     resend+   refin     -t
+RTO-too-often      -t     -t        -t           giveup>LI   giveup>LI  -t           giveup>LI  giveup>LI giveup>LI -t
+idle-60-s          -t     -t        -t           idle>F1     -t         -t           -t         -t        -t        -t
+FIN-WAIT-2-10-s    -t     -t        -t           -t          -t         half>LI      -t         -t        -t        -t
+2-MSL              -t     -t        -t           -t          -t         -t           -t         -t        -t        none>LI
+eviction           -s     -s        -s           evict>LI    evict>LI   evict>LI     evict>LI   evict>LI  evict>LI  evict>LI
+ICMP-unreachable   none   none      none         none        none       none         none       none      none      none
 """
 
 

@@ -161,7 +161,8 @@ def test_a_window_update_follows_when_there_is_room_again(device):
 SECOND = 1000
 RETRIED = 10 * 60 * SECOND      # ten time-outs of a minute at the most (RFC 6298 section 2.5) end whatever waits for an ACK
 BOUNDS = {"ESTABLISHED": 60 * SECOND + RETRIED, "with a request in part": 60 * SECOND + RETRIED,
-          "with data beyond a gap": 60 * SECOND + RETRIED, "with an answer on its way": RETRIED, "with a closed window": RETRIED,
+          "with data beyond a gap": 60 * SECOND + RETRIED, "with an answer on its way": RETRIED,
+          "with a closed window": RETRIED,
           "FIN-WAIT-1": RETRIED, "FIN-WAIT-2": 10 * SECOND, "CLOSE-WAIT": RETRIED, "CLOSING": RETRIED + 30 * SECOND,
           "LAST-ACK": RETRIED, "TIME-WAIT": 30 * SECOND}
 

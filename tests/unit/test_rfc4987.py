@@ -169,7 +169,7 @@ def test_open_connections_do_not_notice_the_change(quiet):
 
 
 def test_the_old_key_is_of_no_use_later(quiet):
-    """Who learned it may open connections with it for the life of a cookie, no longer; nor right after boot, where none was."""
+    """Who learned it may open connections with it for the life of a cookie, no longer; and none was before the first."""
     device = quiet
     s, state = device.stack.s, device.fw.state
     assert not device.fw.cookie.REKEY_MS - device.fw.cookie.LIFE_MS < device.state("REKEY_AT") - device.state("NOW")

@@ -7,11 +7,12 @@ from scapy.all import raw
 MSS_1000 = b"\x02\x04\x03\xe8"
 
 
-@pytest.mark.parametrize("offered, used", ((None, 536), (0, 216), (1, 216), (100, 216), (215, 216), (216, 216), (535, 216), (536, 536),
-                                           (1000, 536), (1024, 1024), (1220, 1220), (1359, 1220), (1360, 1360), (1400, 1400),
-                                           (1439, 1400), (1452, 1440), (1459, 1440), (1460, 1460), (9000, 1460), (65535, 1460)))
+@pytest.mark.parametrize("offered, used", (
+    (None, 536), (0, 216), (1, 216), (100, 216), (215, 216), (216, 216), (535, 216), (536, 536), (1000, 536), (1024, 1024),
+    (1220, 1220), (1359, 1220), (1360, 1360), (1400, 1400), (1439, 1400), (1452, 1440), (1459, 1440), (1460, 1460), (9000, 1460),
+    (65535, 1460)))
 def test_mss_of_the_peer_is_respected(offered, used):
-    """The largest of eight sizes (cookie.py) that is not above it; 536 without the option. Below 216 the option is not believed:
+    """The largest of eight sizes (cookie.py) that is not above it; 536 without the option. Below 216 it is not believed:
     every host takes datagrams of 576 bytes (RFC 1122 section 3.3.2), and segments of a few bytes are an attack."""
     page = site()
     device = Device(assets=page)
@@ -39,7 +40,7 @@ def test_mss_of_the_peer_is_respected(offered, used):
     (b"\x08\x0a" + bytes(8) + b"\1\1\x02\x04\x05\x50", 1360), (b"\1" * 36 + b"\x02\x04\x05\xb4", 1460),
     (b"\1" * 40, 536), (b"\x02" * 40, 536), (b"\xff" * 40, 536)))
 def test_options_of_all_shapes(word, options, mss):
-    """RFC 9293 section 3.1: option kinds and lengths; what is malformed ends the list, and the SYN is answered all the same."""
+    """RFC 9293 section 3.1: kinds and lengths; what is malformed ends the list, and the SYN is answered all the same."""
     device = Device(word=word)
     tcp = raw(TCP(sport=40000, dport=80, flags="S", seq=1000))
     tcp = tcp[:12] + bytes([5 + len(options) // 4 << 4]) + tcp[13:16] + b"\0\0" + tcp[18:] + options

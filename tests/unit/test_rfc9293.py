@@ -147,7 +147,7 @@ NOPE = b"GET /nope HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @pytest.mark.parametrize("flags", ("SEC", "SE", "SC", "SP", "SU", "SN"))
 def test_syn_with_bits_that_mean_nothing_to_us(device, flags):
-    """RFC 3168 section 6.1.1.1: a SYN that offers ECN gets a SYN-ACK that declines; PSH, URG and reserved bits are ignored."""
+    """RFC 3168 section 6.1.1.1: an offer of ECN is declined by the SYN-ACK; PSH, URG and reserved bits are ignored."""
     client = Client(device)
     reply, = client.segment(flags, ack=0)
     assert reply.flags == "SA"
@@ -254,8 +254,9 @@ def test_a_segment_without_ack_is_dropped(device):
     assert device.count("tcp_bad_ack") == 1
 
 
-@pytest.mark.parametrize("ahead, length, wanted", ((2047, 0, None), (2048, 0, "A"), (2047, 1, "A"), (2048, 1, "A"), (-1, 1, "A"),
-                                                   (-5, 5, "A"), (-5, 0, "A"), (0, 0, None), (70000, 9, "A"), (1 << 31, 9, "A")))
+@pytest.mark.parametrize("ahead, length, wanted", (
+    (2047, 0, None), (2048, 0, "A"), (2047, 1, "A"), (2048, 1, "A"), (-1, 1, "A"), (-5, 5, "A"), (-5, 0, "A"), (0, 0, None),
+    (70000, 9, "A"), (1 << 31, 9, "A")))
 def test_acceptable_segments(device, ahead, length, wanted):
     """The table of the first check, at the window's edges."""
     client = connect(device)

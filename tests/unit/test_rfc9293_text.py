@@ -185,7 +185,7 @@ def test_gap_and_close(device):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_any_order_gives_the_same_answers(word, seed):
-    """Requests cut anywhere, their pieces in any order, twice, overlapping, over the wrap of the numbers: none is damaged."""
+    """Requests cut anywhere, the pieces in any order, twice, overlapping, over the wrap of the numbers: none is damaged."""
     dice = random.Random(seed)
     device = Device(word=word, overrides={"SLOT_RX": dice.choice((512, 1024, 2048))})
     client = connect(device, seq=2 ** 32 - dice.randrange(400), window=dice.choice((300, 64000)))
