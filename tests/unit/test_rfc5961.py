@@ -38,15 +38,15 @@ GET = b"GET /nope HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @pytest.mark.parametrize("ahead, answer, gone", ((0, None, True), (1, "A", False), (2047, "A", False), (2048, None, False),
                                                  (-1, None, False), (1 << 31, None, False), (70000, None, False)))
-@pytest.mark.parametrize("flags", ("R", "RA", "RP", "RF"))
-def test_reset(device, flags, ahead, answer, gone):
-    """Section 3.2: exact, in the window, outside of it."""
-    client = connect(device)
-    client.sends(flags, seq=ahead)
-    if answer:
-        client.expects(answer, seq=0, ack=0)
-    client.expects_nothing()
-    assert (device.slot(client.port) is None) == gone
+def test_reset(device, ahead, answer, gone):
+    """Section 3.2: exact, in the window, outside of it; whatever flags stand beside it."""
+    for port, flags in enumerate(("R", "RA", "RP", "RF"), 40000):
+        client = connect(device, port=port)
+        client.sends(flags, seq=ahead)
+        if answer:
+            client.expects(answer, seq=0, ack=0)
+        client.expects_nothing()
+        assert (device.slot(client.port) is None) == gone
 
 
 def test_reset_follows_the_data(device):
@@ -82,15 +82,15 @@ def test_challenge_lets_a_peer_that_was_restarted_in(device):
     assert again.request("/nope").startswith(b"HTTP/1.1 404")
 
 
-@pytest.mark.parametrize("ahead", (0, 1, -1, 2047, 2048, 1 << 31))
 @pytest.mark.parametrize("flags", ("S", "SA", "SF", "SPA"))
-def test_syn(device, flags, ahead):
+def test_syn(device, flags):
     """Section 4.2: "irrespective of the sequence number"."""
     client = connect(device)
-    client.sends(flags, seq=ahead)
-    client.expects("A", seq=0, ack=0)
-    client.expects_nothing()
-    assert device.slot(client.port) and device.count("tcp_challenge") == 1
+    for ahead in (0, 1, -1, 2047, 2048, 1 << 31):
+        client.sends(flags, seq=ahead)
+        client.expects("A", seq=0, ack=0)
+        client.expects_nothing()
+    assert device.slot(client.port) and device.count("tcp_challenge") == 6
 
 
 @pytest.mark.parametrize("ack, good", ((0, True), (1, False), (-1, True), (-64000, True), (-64001, False), (1 << 31, False)))

@@ -14,8 +14,7 @@ MSS_1000 = b"\x02\x04\x03\xe8"
 def test_mss_of_the_peer_is_respected(offered, used):
     """The largest of eight sizes (cookie.py) that is not above it; 536 without the option. Below 216 it is not believed:
     every host takes datagrams of 576 bytes (RFC 1122 section 3.3.2), and segments of a few bytes are an attack."""
-    page = site()
-    device = Device(assets=page)
+    device = Device(assets=site())
     client = Client(device, window=65535)
     options = [("NOP", None), ("SAckOK", b"")] + ([("MSS", offered)] if offered is not None else [])
     reply, = client.segment("S", ack=0, options=options)
@@ -23,11 +22,9 @@ def test_mss_of_the_peer_is_respected(offered, used):
     client.segment("A")
     got = client.send(GET)
     assert max(client.length(tcp) for tcp in got) == used
-    client.pump()
-    assert client.got.endswith(page.data)
 
 
-@pytest.mark.parametrize("options, mss", (
+SHAPES = (
     (b"", 536),
     (MSS_1000, 536), (b"\1\1\1\1" + MSS_1000, 536), (b"\1\1\1" + b"\x02\x04\x05\xb4" + b"\0", 1460),
     (b"\0\0\0\0\x02\x04\x05\xb4", 536),                   # behind the end of the list
@@ -38,18 +35,19 @@ def test_mss_of_the_peer_is_respected(offered, used):
     (b"\5\0\1\1\x02\x04\x05\xb4", 536), (b"\xfe\xff\0\0\x02\x04\x05\xb4", 536),
     (b"\x03\x03\x07\x01\x02\x04\x05\xb4", 1460), (b"\x04\x02\x01\x01\x02\x04\x05\x78", 1400),
     (b"\x08\x0a" + bytes(8) + b"\1\1\x02\x04\x05\x50", 1360), (b"\1" * 36 + b"\x02\x04\x05\xb4", 1460),
-    (b"\1" * 40, 536), (b"\x02" * 40, 536), (b"\xff" * 40, 536)))
-def test_options_of_all_shapes(word, options, mss):
+    (b"\1" * 40, 536), (b"\x02" * 40, 536), (b"\xff" * 40, 536))
+
+
+def test_options_of_all_shapes(word):
     """RFC 9293 section 3.1: kinds and lengths; what is malformed ends the list, and the SYN is answered all the same."""
     device = Device(word=word)
-    tcp = raw(TCP(sport=40000, dport=80, flags="S", seq=1000))
-    tcp = tcp[:12] + bytes([5 + len(options) // 4 << 4]) + tcp[13:16] + b"\0\0" + tcp[18:] + options
-    frame = Ether(src=PEER_MAC, dst=MAC) / IP(src=PEER, dst=ADDRESS, proto=6) / with_sum(tcp)
-    reply = device.send(frame)[0][TCP]
-    assert reply.flags == "SA"
-    client = Client(device, seq=1001, ack=reply.seq + 1)
-    client.segment("A")
-    assert device.slot(40000)("MSS") == mss
+    for port, (options, mss) in enumerate(SHAPES, 40000):
+        tcp = raw(TCP(sport=port, dport=80, flags="S", seq=1000))
+        tcp = tcp[:12] + bytes([5 + len(options) // 4 << 4]) + tcp[13:16] + b"\0\0" + tcp[18:] + options
+        reply = device.send(Ether(src=PEER_MAC, dst=MAC) / IP(src=PEER, dst=ADDRESS, proto=6) / with_sum(tcp))[0][TCP]
+        assert reply.flags == "SA"
+        Client(device, port=port, seq=1001, ack=reply.seq + 1).segment("A")
+        assert device.slot(port)("MSS") == mss, options
 
 
 def with_sum(segment):
