@@ -5,6 +5,7 @@ wrap). A line of the table names a counter, its upper-case name is the index of
 its word: ``count(s, IP_CHECKSUM)``. /metrics prints them all.
 """
 
+from . import config
 from .inline import inline
 
 COUNTERS = (
@@ -33,6 +34,7 @@ COUNTERS = (
     ("ip_source", "dropped: impossible source address"),
     ("ip_short", "dropped: shorter than the header inside"),
     ("ip_protocol", "dropped: not ICMP, UDP or TCP"),
+    *((("ip_denied", "dropped: source not in [net] allow"),) if config.NET_ALLOW else ()),
     # ICMP (RFC 792)
     ("icmp_echo", "echo requests answered"),
     ("icmp_checksum", "dropped: checksum"),
@@ -45,12 +47,15 @@ COUNTERS = (
     ("udp_echo", "echo datagrams answered"),
     ("udp_query", "sensor queries answered"),
     ("udp_closed", "datagrams for closed ports"),
+    *((("udp_denied", "dropped: source not in [udp] allow"),) if config.UDP_ALLOW else ()),
+    *((("udp_limited", "dropped: source over datagrams_per_s"),) if config.DATAGRAMS_PER_S else ()),
     # Sensor
     ("sensor_readings", "readings taken"),
     ("sensor_sent", "datagrams sent to the collector"),
     ("sensor_waiting", "readings kept until it answers"),
     ("sensor_lost", "readings overwritten or not sent"),
     ("sensor_error", "the reading function failed"),
+    *((("sensor_denied", "dropped: source not in [sensor] allow"),) if config.SENSOR_ALLOW else ()),
     # TCP (RFC 9293)
     ("tcp_malformed", "dropped: header length or port 0"),
     ("tcp_checksum", "dropped: checksum"),
@@ -79,7 +84,9 @@ COUNTERS = (
     ("tcp_probe", "zero-window probes sent"),
     ("tcp_timeout", "connections given up: peer silent"),
     ("tcp_idle", "connections closed: idle too long"),
+    *((("tcp_limited", "opening ACK dropped: source over connections_per_s"),) if config.CONNECTIONS_PER_S else ()),
     # HTTP (RFC 9110, RFC 9112)
+    *((("http_denied", "dropped: source not in [http] allow"),) if config.HTTP_ALLOW else ()),
     ("http_requests", "requests answered"),
     ("http_304", "answered: not modified"),
     ("http_overflow", "answers longer than a page"),

@@ -1,12 +1,14 @@
-"""ICMP (RFC 792): echo is answered in place, a closed UDP port with port unreachable (RFC 1122 section 3.2.2.1)."""
-from . import counters
+"""ICMP (RFC 792): echo is answered in place, a closed UDP port with port unreachable (RFC 1122 section 3.2.2.1).
+
+Errors are limited (RFC 1812 section 4.3.2.8), echo replies are not: they are no errors, and a kernel does the same.
+"""
+from . import config, counters
 from .checksum import fold
 from .counters import count
 from .inline import inline
 from .state import *
 from .wire import *
 
-UNREACHABLE_LIMIT = 10     # a second (RFC 1812 section 4.3.2.8 asks for a limit)
 UNREACHABLE_BYTES = 56     # IP and ICMP header, the quoted IP header and 8 bytes
 
 
@@ -30,7 +32,7 @@ def input(s: ptr32, f: ptr16, total: int) -> int:
 def unreachable(s: ptr32, f: ptr16) -> int:
     """Make f port unreachable, quoting its IP header and 8 bytes; returns the size of the IP datagram, 0 over the limit."""
     size = 0
-    if allow(s, ICMP_LIMIT, UNREACHABLE_LIMIT):
+    if allow(s, ICMP_LIMIT, config.ICMP_PER_S):
         quote = ptr16(int(f) + 42)      # behind the new headers: 28 bytes that start at 14 do not overlap it
         total = ICMP_PORT_UNREACHABLE
         k = 0

@@ -4,7 +4,7 @@ A SYN costs no memory: it is answered with a cookie (cookie.py), and the ACK tha
 Answers without data are built in the received frame; what a slot has to send is tcp_output.py's.
 RST, SYN and ACK are validated as RFC 5961 has it.
 """
-from . import board, config, cookie, counters, ip
+from . import board, config, cookie, counters, ip, limits
 from .checksum import fold, pseudo
 from .counters import count
 from .inline import inline
@@ -15,7 +15,6 @@ from .wire import *
 from .word import i32, u32
 
 PORT = le16(config.HTTP_PORT)
-RST_PER_SECOND, CHALLENGES_PER_SECOND = 50, 50
 EVICT_MS = 1000                     # a connection that is idle for this long gives way to a new one,
 BUSY_MS = 4000                      # one that has something on its way after so much more
 INITIAL_WINDOW = 10                 # segments (RFC 6928)
@@ -45,7 +44,10 @@ def input(s: ptr32, f: ptr16, n: int, total: int) -> int:
             if at:
                 at = reusable(s, ptr32(at), f, flags)
             if at == 0:
-                at = listen(s, f, flags, data)
+                if limits.http_allows(s, f):
+                    at = listen(s, f, flags, data)
+                else:
+                    count(s, counters.HTTP_DENIED)
             if at:
                 segment(s, ptr32(at), f, flags, data, int(f) + 34 + header)
         else:
@@ -98,7 +100,7 @@ def refuse(s: ptr32, f: ptr16, flags: int, n: int):
     """Answer a segment that has no connection with RST (RFC 9293 section 3.10.7.1), unless it is one."""
     if flags & RST:
         count(s, counters.TCP_STRAY_RST)
-    elif not allow(s, RST_LIMIT, RST_PER_SECOND):
+    elif not allow(s, RST_LIMIT, config.RST_PER_S):
         count(s, counters.TCP_RESET_LIMITED)
     else:
         count(s, counters.TCP_RESET_OUT)
@@ -135,6 +137,8 @@ def listen(s: ptr32, f: ptr16, flags: int, n: int) -> int:
             else:
                 count(s, counters.TCP_BAD_COOKIE)
                 refuse(s, f, flags, n)
+        elif not limits.connection_allowed(s, f, oldest):
+            count(s, counters.TCP_LIMITED)
         else:
             if oldest:
                 count(s, counters.TCP_EVICTED)
@@ -295,7 +299,7 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
                 if length:
                     text(s, c, ahead, n, data, flags & FIN)
     if challenge:       # RFC 5961 sections 3.2, 4.2 and 5.2; the limit: section 7
-        if allow(s, CHALLENGE_LIMIT, CHALLENGES_PER_SECOND):
+        if allow(s, CHALLENGE_LIMIT, config.CHALLENGE_ACKS_PER_S):
             count(s, counters.TCP_CHALLENGE)
             reply_with(s, ACK, c[SND_NXT], c[RCV_NXT], space)
         else:
