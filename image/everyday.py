@@ -134,13 +134,6 @@ class Everyday(ast.NodeTransformer):
         node.values = kept
         return self.generic_visit(node)
 
-    def visit_Tuple(self, node):
-        """(a, *(b, c)) -> (a, b, c): what a condition that is decided leaves behind."""
-        node = self.generic_visit(node)
-        node.elts = [inner for element in node.elts for inner in (element.value.elts if isinstance(element, ast.Starred)
-                     and isinstance(element.value, ast.Tuple) else [element])]
-        return node
-
     def listed(self, statement: ast.stmt) -> list:
         new = self.visit(statement)
         return new if isinstance(new, list) else [] if new is None else [new]

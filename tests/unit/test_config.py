@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image.config import ConfigError, load
+from image.config import UNLIMITED, ConfigError, load
 
 ROOT = Path(__file__).resolve().parents[2]
 READINGS = "from barewire.inline import inline\n\n@inline\ndef counter(now: int) -> int:\n    return now\n\n" \
@@ -87,6 +87,7 @@ def test_limits_and_what_holds_without_them(read):
         return [constants[name] for name in names]
 
     web = NET + '[http]\nroot = "www"\n[udp]\necho_port = 7\n'
+    assert UNLIMITED.items() <= read(web).constants().items()
     assert numbers(web) == numbers(web + "[limits]") == [0, 0, 0, 0, 10, 50, 50]
     assert numbers(web + "[limits]\nconnections_per_s = 2\ndatagrams_per_s = 9") == [2, 5, 9, 9, 10, 50, 50]
     assert numbers(web + "[limits]\nconnections_per_s = 1000000\nconnections_burst = 1\nicmp_per_s = 1\nrst_per_s = 2\n"

@@ -272,14 +272,6 @@ def test_everyday_code_and_what_is_left_out():
     assert texts["helper.py"].split("\n", 1)[1] == "def used(x):\n    return x[3 - 3]\n"
 
 
-def test_a_table_with_lines_that_a_condition_brings():
-    """Where the condition is decided there is one plain tuple."""
-    main = "WEB = %s\nTABLE = (\n    (1, 'a'),\n    *(((2, 'b'), (3, 'c')) if WEB else ()),\n    (4, 'd'),\n)\nprint(TABLE, *TABLE)\n"
-    rest = "\nprint(TABLE, *TABLE)\n"
-    assert modules(main=main % 1)["main.py"].endswith("TABLE = ((1, 'a'), (2, 'b'), (3, 'c'), (4, 'd'))" + rest)
-    assert modules(main=main % 0)["main.py"].endswith("TABLE = ((1, 'a'), (4, 'd'))" + rest)
-
-
 def test_a_name_that_is_looked_up_as_text_stays():
     texts = modules(main="import sources\nprint(getattr(sources, 'level'), sources.__dict__)\n",
                     sources="def level():\n    return 1\ndef other():\n    return 2\n")
