@@ -250,6 +250,14 @@ def test_nothing_is_as_old_as_the_clocks_circle():
     assert echoes(device, 1001) == 1000
 
 
+def test_a_bucket_older_than_half_the_clocks_circle_is_full(word):
+    device = limited(word, **rate(1, 3))
+    assert echoes(device, 4) == 3
+    at = next(k for k in range(device.fw.state.DATAGRAM_BUCKETS, device.fw.state.WORDS) if device.stack.s[k])
+    device.stack.s[at + 1] = device.state("NOW") - 2 ** 31 - 5 & 0xFFFFFFFF
+    assert echoes(device, 4) == 3
+
+
 def test_every_bucket_has_its_turn_with_the_timer(word):
     device = small(word, **rate(1, 1000))
     names = device.fw.state
@@ -368,11 +376,11 @@ def test_over_the_limit_is_delayed_not_refused(word):
 
 def test_a_full_appliance_takes_no_tokens(word):
     device = limited(word, overrides={"TCP_SLOTS": 2, "PAGES": 1}, **rate(1, 3, "CONNECTIONS"))
-    first = [opens(device, 40000 + k, "10.0.2.9") for k in range(2)]
     waiting = Client(device, port=41000)
-    waiting.seq += 1
-    device.fw.state                                     # all slots are young: none gives way
-    assert all(ok for ok, _ in first) and waiting.segment("S", ack=0) == []
+    reply, = waiting.segment("S", ack=0)
+    waiting.seq, waiting.ack = waiting.seq + 1, reply.seq + 1
+    assert opens(device, 40000, "10.0.2.9")[0] and opens(device, 40001, "10.0.2.9")[0]
+    assert waiting.segment("A") == [] and device.count("tcp_full") == 1         # both slots are young: none gives way
     table = device.fw.state.CONNECTION_BUCKETS
     assert sum(device.stack.s[table + 3 * k + 2] for k in range(device.fw.state.SOURCES)) == 2000
 
