@@ -253,7 +253,7 @@ def test_nothing_is_as_old_as_the_clocks_circle():
 def test_a_bucket_older_than_half_the_clocks_circle_is_full(word):
     device = limited(word, **rate(1, 3))
     assert echoes(device, 4) == 3
-    at = next(k for k in range(device.fw.state.DATAGRAM_BUCKETS, device.fw.state.WORDS) if device.stack.s[k])
+    at = next(k for k in range(device.fw.state.DATAGRAM_BUCKETS, device.fw.state.WORDS, 3) if device.stack.s[k])
     device.stack.s[at + 1] = device.state("NOW") - 2 ** 31 - 5 & 0xFFFFFFFF
     assert echoes(device, 4) == 3
 
