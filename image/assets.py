@@ -229,7 +229,7 @@ def route_path(mark: ast.Call, where: str) -> str:
     return path
 
 
-def counter_meanings() -> bytes:
+def counter_meanings(constants: dict) -> bytes:
     """A line "name meaning" for each counter of the stack and of the cards: flash is the place for it, not /metrics."""
     found = {}
     for file in (FIRMWARE / "counters.py", *sorted((FIRMWARE / "nic").glob("*.py"))):
@@ -237,7 +237,9 @@ def counter_meanings() -> bytes:
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("COUNTERS", "NIC_COUNTERS"):
                 for line in node.value.elts:
                     name, meaning = (part.value for part in line.elts[:2])
-                    found.setdefault(name, meaning)
+                    needed = ast.unparse(line.elts[-1]).partition("config.")[2]
+                    if not needed or constants.get(needed):
+                        found.setdefault(name, meaning)
     return "".join(f"{name} {meaning}\n" for name, meaning in found.items()).encode()
 
 
@@ -316,14 +318,15 @@ def kind_table() -> bytes:
     return bytes(kinds)
 
 
-def compile_assets(root, routes, limit: int = SITE_BYTES) -> ModuleType:
+def compile_assets(root, routes, limit: int = SITE_BYTES, constants: dict = {}) -> ModuleType:
     """The module `assets`: TABLE, PIECES (bytes: keep and close of each answer), LABELS of the answers, ROUTES.
 
-    root: folder of the files.  routes: paths that functions answer, in order.  Raises AssetError, one line.
+    root: folder of the files.  routes: paths that functions answer, in order.  constants: of the configuration; they say
+    which counters there are.  Raises AssetError, one line.
     """
     paths = site(Path(root), limit)
     if METRICS in routes:
-        paths.setdefault(MEANINGS, file_resource(MEANINGS, counter_meanings()))
+        paths.setdefault(MEANINGS, file_resource(MEANINGS, counter_meanings(constants)))
     for number, path in enumerate(routes, 1):
         if path in paths:
             raise AssetError(f"routes.py: {path} is a route and a file below {root} or the route of another function; "
@@ -359,7 +362,7 @@ def compile_assets(root, routes, limit: int = SITE_BYTES) -> ModuleType:
 # ---- for the commands ------------------------------------------------------------------------------------------------
 def load(config, limit: int = SITE_BYTES, routes: Path = ROUTES) -> ModuleType:
     """The module `assets` of a configuration (image.config.Config with [http]) and the file of the application's routes."""
-    return compile_assets(config.root, routes_of(routes), limit)
+    return compile_assets(config.root, routes_of(routes), limit, config.constants())
 
 
 def source(config, fw=None) -> str:

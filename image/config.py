@@ -6,21 +6,33 @@ import ast
 import re
 import tomllib
 import zlib
-from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from dataclasses import dataclass, field
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, collapse_addresses
 from pathlib import Path
 
 READINGS = Path(__file__).resolve().parent.parent / "firmware" / "app" / "readings.py"
 KNOWN = {
     "appliance": ("name",),
-    "net": ("address", "gateway", "mac"),
-    "sensor": ("source", "period_ms", "collector", "query_port"),
-    "http": ("port", "root"),
-    "udp": ("echo_port",),
+    "net": ("address", "gateway", "mac", "allow"),
+    "sensor": ("source", "period_ms", "collector", "query_port", "allow"),
+    "http": ("port", "root", "allow"),
+    "udp": ("echo_port", "allow"),
+    "limits": ("connections_per_s", "connections_burst", "datagrams_per_s", "datagrams_burst", "icmp_per_s", "rst_per_s",
+               "challenge_acks_per_s"),
 }
+ALLOWING = ("net", "http", "udp", "sensor")     # sections with an allow-list, as firmware/barewire/limits.py keeps them
+MOST_NETWORKS = 16                              # in a list: each costs a comparison
+EVERYBODY = IPv4Network("0.0.0.0/0")
+NO_HOSTS = [IPv4Network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")]      # RFC 1122 section 3.2.1.3
+ALWAYS = {"icmp_per_s": 10, "rst_per_s": 50, "challenge_acks_per_s": 50}    # limits where nothing is said
+LEAST_BURST = 5             # of a limit that has none of its own: a browser opens some connections at once
+UNLIMITED = {"NETWORKS": b"", "NET_ALLOW": 0, "HTTP_ALLOW": 0, "UDP_ALLOW": 0, "SENSOR_ALLOW": 0, "CONNECTIONS_PER_S": 0,
+             "CONNECTIONS_BURST": 0, "DATAGRAMS_PER_S": 0, "DATAGRAMS_BURST": 0,
+             **{key.upper(): number for key, number in ALWAYS.items()}}     # the constants where no limit is configured
+MOST_A_SECOND = 1_000_000   # limits.py counts thousandths in words of 31 bits
 PERIOD_MS = 1000            # between readings where nothing else is said
 DAY_MS = 86_400_000
-KINDS = {str: "a text in quotes", int: "a whole number"}
+KINDS = {str: "a text in quotes", int: "a whole number", list: "a list in [ ]"}
 
 
 class ConfigError(Exception):
@@ -47,6 +59,8 @@ class Config:
     root: Path | None           # folder of the web files, None without [http]
     echo_port: int
     reading_inline: bool
+    allow: dict = field(hash=False)     # section -> the networks that may use it, none for everybody
+    limits: dict = field(hash=False)    # key of [limits] -> number, 0 for no limit
 
     def constants(self) -> dict:
         """The names and values of the module barewire.config."""
@@ -67,6 +81,10 @@ class Config:
             "HTTP": self.http,
             "HTTP_PORT": self.http_port,
             "UDP_ECHO_PORT": self.echo_port,
+            "NETWORKS": b"".join(network.network_address.packed + network.netmask.packed
+                                 for section in ALLOWING for network in self.allow[section]),
+            **{f"{section.upper()}_ALLOW": len(self.allow[section]) for section in ALLOWING},
+            **{key.upper(): number for key, number in self.limits.items()},
         }
 
 
@@ -79,7 +97,9 @@ def load(path, readings: Path = READINGS) -> Config:
     echo_port = document.port("udp", "echo_port")
     if echo_port and echo_port == sensor["query_port"]:
         document.fail("udp", "echo_port", f"{echo_port} is the port of [sensor] query_port too; give one of them another")
-    return Config(path=document.path, name=check_name(document), echo_port=echo_port, **net, **sensor, **http)
+    open_ports = {"net": 1, "http": http["http_port"], "udp": echo_port, "sensor": sensor["query_port"]}
+    return Config(path=document.path, name=check_name(document), echo_port=echo_port, **net, **sensor, **http,
+                  allow=check_allow(document, net, open_ports), limits=check_limits(document, open_ports))
 
 
 class Document:
@@ -262,3 +282,63 @@ def check_http(document: Document) -> dict:
     if not text or not root.is_dir():
         document.fail("http", "root", f"{show(text)} is not a folder (looked for {root}); name the folder of the pages")
     return {"http": True, "http_port": document.port("http", "port", 80), "root": root}
+
+
+def check_allow(document: Document, net: dict, open_ports: dict) -> dict:
+    """The networks of every section's allow-list, merged; () is everybody."""
+    allow = {}
+    for section in ALLOWING:
+        allow[section] = ()
+        if document.has(section, "allow"):
+            if not open_ports[section]:
+                key = {"udp": "echo_port", "sensor": "query_port"}[section]
+                document.fail(section, "allow", f"there is no {key} that it could be for; add it, or leave allow out")
+            merged = tuple(collapse_addresses(check_networks(document, section, net)))
+            allow[section] = () if merged == (EVERYBODY,) else merged
+        for network in allow[section]:
+            if allow["net"] and not any(network.overlaps(outer) for outer in allow["net"]):
+                document.fail(section, "allow", f"{network} is outside of [net] allow, which holds for everything; add it there")
+    return allow
+
+
+def check_networks(document: Document, section: str, net: dict) -> list[IPv4Network]:
+    texts = document.get(section, "allow", list)
+    if not 1 <= len(texts) <= MOST_NETWORKS:
+        document.fail(section, "allow", f"{len(texts)} networks; write 1 to {MOST_NETWORKS}, or leave allow out for everybody")
+    networks = []
+    for text in texts:
+        if type(text) is not str:
+            document.fail(section, "allow", f'{show(text)} is not a text in quotes; write for instance "10.0.0.0/8"')
+        host, slash, bits = text.partition("/")
+        try:
+            if slash and not (re.fullmatch("[0-9]{1,2}", bits) and int(bits) <= 32):
+                raise AddressValueError
+            network = IPv4Network((IPv4Address(host), int(bits) if slash else 32), strict=False)
+        except AddressValueError:
+            document.fail(section, "allow", f'{show(text)} is not a network; write for instance "10.0.0.0/8" or "192.168.1.7"')
+        if str(network.network_address) != host:
+            document.fail(section, "allow", f'{text} has bits set behind its first {bits}; write "{network}"')
+        if any(network.subnet_of(none) for none in NO_HOSTS) or network == IPv4Network(net["address"]):
+            document.fail(section, "allow", f"nobody can send from {text}; write the network of those who may")
+        networks.append(network)
+    return networks
+
+
+def check_limits(document: Document, open_ports: dict) -> dict:
+    """Every key of [limits], with what holds where it is absent."""
+    limits = {}
+    for key in KNOWN["limits"]:
+        limits[key] = document.get("limits", key, int, ALWAYS.get(key, 0))
+        if document.has("limits", key) and not 1 <= limits[key] <= MOST_A_SECOND:
+            document.fail("limits", key, f"{limits[key]} is not from 1 to {MOST_A_SECOND}; correct it, or leave it out")
+    for key, needed, found in (
+            ("connections_per_s", "[http]", open_ports["http"]), ("challenge_acks_per_s", "[http]", open_ports["http"]),
+            ("datagrams_per_s", "[udp] echo_port or [sensor] query_port", open_ports["udp"] or open_ports["sensor"])):
+        if document.has("limits", key) and not found:
+            document.fail("limits", key, f"there is no {needed} that it could limit; add it, or leave {key} out")
+    for what in "connections", "datagrams":
+        rate, burst = limits[f"{what}_per_s"], f"{what}_burst"
+        if document.has("limits", burst) and not rate:
+            document.fail("limits", burst, f"there is no {what}_per_s; add it, or leave {burst} out")
+        limits[burst] = limits[burst] or (max(rate, LEAST_BURST) if rate else 0)
+    return limits

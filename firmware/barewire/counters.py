@@ -3,8 +3,10 @@
 The counters are the first words of the state block ``s`` (32 bits each, they
 wrap). A line of the table names a counter, its upper-case name is the index of
 its word: ``count(s, IP_CHECKSUM)``. /metrics prints them all, /counters.txt (image/assets.py) what they mean.
+A line that ends in a constant of the configuration is there where that is not 0.
 """
 
+from . import config
 from .inline import inline
 
 COUNTERS = (
@@ -33,6 +35,7 @@ COUNTERS = (
     ("ip_source", "dropped: impossible source address"),
     ("ip_short", "dropped: shorter than the header inside"),
     ("ip_protocol", "dropped: not ICMP, UDP or TCP"),
+    ("ip_denied", "dropped: source not in [net] allow", config.NET_ALLOW),
     # ICMP (RFC 792)
     ("icmp_echo", "echo requests answered"),
     ("icmp_checksum", "dropped: checksum"),
@@ -48,12 +51,15 @@ COUNTERS = (
     ("udp_echo", "echo datagrams answered"),
     ("udp_query", "sensor queries answered"),
     ("udp_closed", "datagrams for closed ports"),
+    ("udp_denied", "dropped: source not in [udp] allow", config.UDP_ALLOW),
+    ("udp_limited", "dropped: source over datagrams_per_s", config.DATAGRAMS_PER_S),
     # Sensor
     ("sensor_readings", "readings taken"),
     ("sensor_sent", "datagrams sent to the collector"),
     ("sensor_waiting", "readings kept until it answers"),
     ("sensor_lost", "readings overwritten or not sent"),
     ("sensor_error", "the reading function failed"),
+    ("sensor_denied", "dropped: source not in [sensor] allow", config.SENSOR_ALLOW),
     # TCP (RFC 9293)
     ("tcp_malformed", "dropped: header length or port 0"),
     ("tcp_checksum", "dropped: checksum"),
@@ -87,7 +93,9 @@ COUNTERS = (
     ("tcp_probe", "zero-window probes sent"),
     ("tcp_timeout", "connections given up: peer silent"),
     ("tcp_idle", "connections closed: idle too long"),
+    ("tcp_limited", "opening ACK dropped: source over connections_per_s", config.CONNECTIONS_PER_S),
     # HTTP (RFC 9110, RFC 9112)
+    ("http_denied", "dropped: source not in [http] allow", config.HTTP_ALLOW),
     ("http_requests", "requests answered"),
     ("http_304", "answered: not modified"),
     ("http_overflow", "answers longer than a page"),
@@ -103,10 +111,10 @@ COUNTERS = (
     ("http_505", "refused: version"),
 )
 
-NAMES = tuple(name for name, _ in COUNTERS)
+NAMES = tuple(line[0] for line in COUNTERS if all(line[2:]))
 for _i, _name in enumerate(NAMES):
     globals()[_name.upper()] = _i
-COUNT = len(COUNTERS)
+COUNT = len(NAMES)
 TEXT = "\n".join(NAMES + ("",)).encode()     # one object in flash, where a tuple of texts takes several times that
 
 

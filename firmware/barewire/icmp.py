@@ -2,6 +2,7 @@
 
 Of what others cannot deliver, only "fragmentation needed" changes a connection (RFC 1191), and it must quote what is on its
 way (RFC 5927). It makes segments smaller, never larger, and resets nothing.
+Errors are limited (RFC 1812 section 4.3.2.8), echo replies are not: they are no errors, and a kernel does the same.
 """
 from . import config, counters
 from .checksum import fold
@@ -15,7 +16,6 @@ from .tcp_output import smaller
 from .wire import *
 from .word import i32
 
-UNREACHABLE_LIMIT = 10     # a second (RFC 1812 section 4.3.2.8 asks for a limit)
 UNREACHABLE_BYTES = 56     # IP and ICMP header, the quoted IP header and 8 bytes
 QUOTED = 36                # bytes of an error with all that is looked at: its header, the quoted IP header and 8 bytes
 MTU_MIN = 68               # RFC 791
@@ -99,7 +99,7 @@ def next_size(mtu: int, length: int) -> int:
 def unreachable(s: ptr32, f: ptr16) -> int:
     """Make f port unreachable, quoting its IP header and 8 bytes; returns the size of the IP datagram, 0 over the limit."""
     size = 0
-    if allow(s, ICMP_LIMIT, UNREACHABLE_LIMIT):
+    if allow(s, ICMP_LIMIT, config.ICMP_PER_S):
         quote = ptr16(int(f) + 42)      # behind the new headers: 28 bytes that start at 14 do not overlap it
         total = ICMP_PORT_UNREACHABLE
         k = 0

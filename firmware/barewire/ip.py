@@ -3,7 +3,7 @@
 Fragments and options are dropped and counted: nothing this appliance serves needs them.
 Everything sent has DF set and identification 0, as RFC 6864 section 4.1 allows for atomic datagrams.
 """
-from . import counters
+from . import counters, limits
 from .checksum import fold
 from .counters import count
 from .inline import inline
@@ -44,6 +44,9 @@ def check(s: ptr32, f: ptr16, length: int) -> int:
         size = 0
     elif not source_ok(f, b[IP_SRC_BYTE]):
         count(s, counters.IP_SOURCE)
+        size = 0
+    elif not limits.net_allows(s, f):
+        count(s, counters.IP_DENIED)
         size = 0
     return size
 

@@ -8,7 +8,7 @@ from array import array
 import micropython
 from uctypes import addressof
 
-from . import arp, board, config, cookie, counters, driver, http, icmp, ip, page, sensor, slot, status, tcp, udp
+from . import arp, board, config, cookie, counters, driver, http, icmp, ip, limits, page, sensor, slot, status, tcp, udp
 from .checksum import add
 from .counters import count
 from .inline import inline
@@ -29,7 +29,7 @@ AGAIN, TIMER, READ, ROUTE = (1 << 20 | k for k in range(4))
 
 
 class Stack:
-    """The appliance on the card whose block is `n` (driver.open), keyed with the first 8 bytes of `entropy`.
+    """The appliance on the card whose block is `n` (driver.open), keyed with the 16 bytes of `entropy`.
 
     `source(now, sequence)` gives a reading where [sensor] source is not one that is expanded in place.
     All memory is taken here. MemoryError: the board has too little.
@@ -55,6 +55,8 @@ class Stack:
             sensor.template(s)
         cookie.rekey(s, entropy)
         s[REKEY_AT] = cookie.REKEY_MS - cookie.LIFE_MS      # no key was before this one
+        if config.NETWORKS or BUCKET_KEYS:
+            limits.setup(s, entropy[8:])
         s[ANNOUNCE] = arp.ANNOUNCE_NUM
         s[HOP_HEARD_AT] = (1 << 32) - arp.FRESH_MS
         status.attach(s, n)
@@ -327,5 +329,6 @@ def timer(n: ptr32, s: ptr32) -> int:
         wake_at(s, s[NOW] + 1)
     if config.HTTP:
         timers(s)
+    limits.age(s)
     driver.flush(n)
     return cookie.rekey_due(s)

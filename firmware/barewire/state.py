@@ -4,6 +4,7 @@ One array of 32-bit words, fixed at boot. The counters come first (counters.py);
 index of a word. Times are milliseconds modulo 2^32, compared with ``i32(a - b)``.
 """
 from . import board
+from . import config as _config     # not one of the names that others take from here
 from .counters import COUNT
 from .inline import inline
 from .word import i32
@@ -53,6 +54,14 @@ RING_SIZE = 64
 RING = _words(4 * RING_SIZE)
 # The datagram's template: 70 bytes from the second half of the first word
 DATAGRAM = _words(18)
+# Limits (limits.py), where there are any: the networks of the allow-lists, an address and a mask each; the key of the hash
+# of sources, the bucket that is brought up to date next, the buckets
+NETWORKS = _words(len(_config.NETWORKS) // 4)
+SOURCES = 1 << (8 * board.TCP_SLOTS - 1).bit_length()
+BUCKET_KEYS = 2 if _config.CONNECTIONS_PER_S or _config.DATAGRAMS_PER_S else 0
+BUCKET_KEY, BUCKET_NEXT = _words(BUCKET_KEYS), _words(BUCKET_KEYS // 2)
+CONNECTION_BUCKETS = _words(3 * SOURCES if _config.CONNECTIONS_PER_S else 0)
+DATAGRAM_BUCKETS = _words(3 * SOURCES if _config.DATAGRAMS_PER_S else 0)
 WORDS = _next
 
 

@@ -4,7 +4,7 @@ A SYN costs no memory: it is answered with a cookie (cookie.py), and the ACK tha
 Answers without data are built in the received frame; what a slot has to send is tcp_output.py's.
 RST, SYN and ACK are validated as RFC 5961 has it.
 """
-from . import board, config, cookie, counters, ip
+from . import board, config, cookie, counters, ip, limits
 from .checksum import fold, pseudo
 from .counters import count
 from .inline import inline
@@ -16,7 +16,6 @@ from .wire import *
 from .word import i32, u32
 
 PORT = le16(config.HTTP_PORT)
-RST_PER_SECOND, CHALLENGES_PER_SECOND = 50, 50
 CHALLENGE = 1                       # an answer that is ACK, within the limit
 EVICT_MS = 1000                     # a connection that is idle for this long gives way to a new one,
 BUSY_MS = 4000                      # one that has something on its way after so much more
@@ -51,7 +50,10 @@ def input(s: ptr32, f: ptr16, n: int, total: int, at: int) -> int:
                     old = at
                     at = 0
             if at == 0:
-                at = listen(s, f, flags, old)
+                if limits.http_allows(s, f):
+                    at = listen(s, f, flags, old)
+                else:
+                    count(s, counters.HTTP_DENIED)
             if at > REFUSE:
                 segment(s, ptr32(at), f, flags, data, int(f) + 34 + header)
         else:
@@ -106,7 +108,7 @@ def refuse(s: ptr32, f: ptr16, flags: int, n: int):
     """Answer a segment that has no connection with RST (RFC 9293 section 3.10.7.1), unless it is one."""
     if flags & RST:
         count(s, counters.TCP_STRAY_RST)
-    elif not allow(s, RST_LIMIT, RST_PER_SECOND):
+    elif not allow(s, RST_LIMIT, config.RST_PER_S):
         count(s, counters.TCP_RESET_LIMITED)
     else:
         count(s, counters.TCP_RESET_OUT)
@@ -152,9 +154,12 @@ def listen(s: ptr32, f: ptr16, flags: int, old: int) -> int:
         else:
             count(s, counters.TCP_SYN_DROPPED)
     elif mss > cookie.EARLY:
-        gone = room
-        if room:
+        if not limits.connection_allowed(s, f, room):
+            count(s, counters.TCP_LIMITED)
+            mss = 0
+        elif room:
             count(s, counters.TCP_EVICTED)
+            gone = room
         elif s[FREE] == 0:
             count(s, counters.TCP_FULL)
     elif mss:
@@ -312,7 +317,7 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
                 if length:
                     text(s, c, ahead, n, data, flags)
     if answer == CHALLENGE:     # RFC 5961 sections 3.2, 4.2 and 5.2; the limit: section 7
-        if allow(s, CHALLENGE_LIMIT, CHALLENGES_PER_SECOND):
+        if allow(s, CHALLENGE_LIMIT, config.CHALLENGE_ACKS_PER_S):
             count(s, counters.TCP_CHALLENGE)
             answer = ACK
         else:

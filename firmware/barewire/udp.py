@@ -1,5 +1,5 @@
 """UDP (RFC 768): the echo service (RFC 862) and the sensor's query port; everything else is unreachable."""
-from . import config, counters, sensor
+from . import config, counters, limits, sensor
 from .checksum import fold, pseudo
 from .counters import count
 from .inline import inline
@@ -27,6 +27,8 @@ def input(s: ptr32, f: ptr16, n: int, total: int) -> int:
     if f[UDP_SRC] == 0 or f[UDP_SRC] == ECHO_PORT or f[UDP_SRC] == QUERY_PORT:
         # two services that answer each other would never end; 0 wants no answer (RFC 768)
         count(s, counters.UDP_LOOP)
+    elif refused(s, f):
+        answer = 0
     elif config.UDP_ECHO_PORT and f[UDP_DST] == ECHO_PORT:
         count(s, counters.UDP_ECHO)         # exchanged ports leave the checksum as valid or invalid as it came
         answer = n + 20
@@ -46,3 +48,27 @@ def input(s: ptr32, f: ptr16, n: int, total: int) -> int:
         f[UDP_SRC] = f[UDP_DST]
         f[UDP_DST] = port
     return answer
+
+
+@inline
+def refused(s: ptr32, f: ptr16) -> int:
+    """Whether the source of frame f may not use the service that it asks, or has done so too often; counted."""
+    if not (config.UDP_ALLOW or config.SENSOR_ALLOW or config.DATAGRAMS_PER_S):
+        return 0
+    no = 0
+    asked = 1
+    if config.UDP_ECHO_PORT and f[UDP_DST] == ECHO_PORT:
+        if not limits.echo_allows(s, f):
+            count(s, counters.UDP_DENIED)
+            no = 1
+    elif config.QUERY_PORT and f[UDP_DST] == QUERY_PORT:
+        if not limits.query_allows(s, f):
+            count(s, counters.SENSOR_DENIED)
+            no = 1
+    else:
+        asked = 0                           # a closed port: icmp_per_s is its limit
+    if asked > no:
+        if not limits.datagram_allowed(s, f):
+            count(s, counters.UDP_LIMITED)
+            no = 1
+    return no

@@ -88,7 +88,7 @@ class Numbers:
 class Image:
     """One machine and its wire (QEMU, "-netdev dgram": frames as UDP datagrams). Entered when it has announced itself."""
 
-    def __init__(self, image):
+    def __init__(self, image, board="microvm"):
         self.numbers, self.barriers = Numbers(), 0
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
@@ -97,7 +97,7 @@ class Image:
             free.bind(("127.0.0.1", 0))
             self.there = free.getsockname()
         ends = self.there[1], self.socket.getsockname()[1]
-        self.machine = Qemu(image=image, netdev="dgram,local.type=inet,local.host=127.0.0.1,local.port=%d,"
+        self.machine = Qemu(board=board, image=image, netdev="dgram,local.type=inet,local.host=127.0.0.1,local.port=%d,"
                                                 "remote.type=inet,remote.host=127.0.0.1,remote.port=%d" % ends)
 
     def __enter__(self):

@@ -1,14 +1,14 @@
 """Registers of what a peer says to the appliance: one function for each thing that it has to answer, or must not.
 
 A script in SCRIPTS takes no time: its answers depend on no clock, so that the image, whose time is real, can be
-compared too. Those in TIMED let time pass. SECOND is for the appliance in second/.
+compared too. Those in TIMED let time pass. SECOND is for the appliance in second/, LIMITED for the example with limits.
 """
 from image.settings import ROOT
 
 FILES = ["/" + str(path.relative_to(ROOT / "firmware/app/www")) for path in sorted((ROOT / "firmware/app/www").rglob("*"))
          if path.is_file()]
 TARGETS = ["/", *FILES, "/api/reading", "/nothing", "/api"]       # /metrics tells what a target alone knows: metrics()
-SCRIPTS, TIMED, SECOND = {}, {}, {}
+SCRIPTS, TIMED, SECOND, LIMITED = {}, {}, {}, {}
 
 
 def script(function):
@@ -23,6 +23,11 @@ def timed(function):
 
 def second(function):
     SECOND[function.__name__] = function
+    return function
+
+
+def limited(function):
+    LIMITED[function.__name__] = function
     return function
 
 

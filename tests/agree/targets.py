@@ -48,6 +48,8 @@ EXAMPLE = Appliance(config.load(ROOT / "appliance.toml"))
 # A source in everyday Python, a collector behind the gateway; no echo, no query, another prefix
 SECOND = Appliance(replace(EXAMPLE.config, name='the "second"', prefix=16, source="door", reading_inline=False, period_ms=70,
                            collector=0xC0000209, query_port=0, echo_port=0), Path(__file__).parent / "second")
+# Lists of one and of many networks; buckets that empty within a script
+LIMITED = Appliance(config.load(Path(__file__).parent / "limited.toml"))
 
 
 class Simulated:

@@ -5,7 +5,7 @@ import pytest
 
 from image import build, settings
 from image.settings import ROOT
-from tests.agree import microvm, scripts
+from tests.agree import microvm, scripts, targets
 from tests.agree.random_talk import talk
 from tests.agree.test_targets import recorded
 
@@ -42,6 +42,17 @@ def agree(appliance, peer):
 @pytest.mark.parametrize("script", scripts.SCRIPTS)
 def test_script(script, appliance):
     agree(appliance, recorded(scripts.SCRIPTS[script]))
+
+
+@pytest.fixture(scope="module")
+def limited(appliance):
+    """An image with limits."""
+    return build.build_image("microvm", ROOT / "tests/agree/limited.toml", ROOT / "build" / "limited")
+
+
+@pytest.mark.parametrize("script", ["sources_in_and_outside_of_the_lists"])
+def test_limited_appliance(script, limited):
+    agree(limited, recorded(scripts.LIMITED[script], targets.LIMITED))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

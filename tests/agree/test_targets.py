@@ -58,6 +58,16 @@ def test_second_appliance(script):
     agree(recorded(scripts.SECOND[script], targets.SECOND))
 
 
+@pytest.mark.parametrize("script", scripts.LIMITED)
+def test_limited_appliance(script):
+    agree(recorded(scripts.LIMITED[script], targets.LIMITED))
+
+
+@pytest.mark.parametrize("seed", range(60, 62))
+def test_random_talk_with_the_limited(seed):
+    agree(recorded(lambda peer: talk(peer, seed), targets.LIMITED))
+
+
 @pytest.mark.parametrize("seed", range(50, 53))
 def test_random_talk_with_the_second(seed):
     agree(recorded(lambda peer: talk(peer, seed), targets.SECOND))
@@ -66,7 +76,7 @@ def test_random_talk_with_the_second(seed):
 def test_scripts_reach_every_counter():
     total = Counter()
     example, second = {**scripts.SCRIPTS, **scripts.TIMED}, scripts.SECOND
-    for appliance, group in ((targets.EXAMPLE, example), (targets.SECOND, second)):
+    for appliance, group in ((targets.EXAMPLE, example), (targets.SECOND, second), (targets.LIMITED, scripts.LIMITED)):
         for script in group.values():
             total.update(recorded(script, appliance).device.state()[0])
     assert [name for name, count in total.items() if not count] == []

@@ -78,7 +78,7 @@ def test_pieces_differ_in_the_connection_only(tmp_path):
 
 def test_output_is_determined_by_the_files(tmp_path):
     write(tmp_path, index__html=b"home " * 500, b__css=b"b" * 900, a__txt=b"a")
-    config = types.SimpleNamespace(root=tmp_path)
+    config = types.SimpleNamespace(root=tmp_path, constants=dict)
     first = assets.source(config)
     assert assets.source(config) == first
     (tmp_path / "a.txt").touch()
@@ -87,7 +87,7 @@ def test_output_is_determined_by_the_files(tmp_path):
 
 def test_source_is_the_module(tmp_path):
     write(tmp_path, index__html=b"quotes ' \" \\ \n\r\n \0\xff" * 100, empty__txt=b"")
-    config = types.SimpleNamespace(root=tmp_path)
+    config = types.SimpleNamespace(root=tmp_path, constants=dict)
     made = assets.load(config)
     text = assets.source(config)
     frozen = {}

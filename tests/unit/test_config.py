@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image.config import ConfigError, load
+from image.config import UNLIMITED, ConfigError, load
 
 ROOT = Path(__file__).resolve().parents[2]
 READINGS = "from barewire.inline import inline\n\n@inline\ndef counter(now: int) -> int:\n    return now\n\n" \
            "def uptime(now):\n    return now\n\ndef _helper():\n    pass\n"
 NET = '[net]\naddress = "10.0.2.15/24"\ngateway = "10.0.2.2"\n'
 SENSOR = NET + '[sensor]\nsource = "uptime"\n'
+ECHO = NET + "[udp]\necho_port = 7\n[limits]\n"
 
 
 @pytest.fixture
@@ -66,6 +67,34 @@ def test_root_is_relative_to_the_file_or_absolute(read, tmp_path):
     assert read(NET + f'[http]\nroot = "{tmp_path}/www"').root == tmp_path / "www"
 
 
+def test_allow_lists_are_merged_and_packed(read):
+    config = read(NET + """allow = ["10.0.0.0/9", "192.168.1.7", "10.128.0.0/9", "192.168.1.7/32", "10.1.0.0/16"]
+        [sensor]\nsource = "uptime"\nquery_port = 5005\nallow = ["10.0.2.2"]
+        [http]\nroot = "www"\nallow = ["0.0.0.0/1", "128.0.0.0/1"]
+        [udp]\necho_port = 7\nallow = ["10.0.0.0/8"]""".replace("\n        ", "\n"))
+    constants = config.constants()
+    assert constants["NETWORKS"] == bytes((10, 0, 0, 0, 255, 0, 0, 0, 192, 168, 1, 7, 255, 255, 255, 255,
+                                           10, 0, 0, 0, 255, 0, 0, 0, 10, 0, 2, 2, 255, 255, 255, 255))
+    assert [constants[name] for name in ("NET_ALLOW", "HTTP_ALLOW", "UDP_ALLOW", "SENSOR_ALLOW")] == [2, 0, 1, 1]
+
+
+def test_limits_and_what_holds_without_them(read):
+    names = ("CONNECTIONS_PER_S", "CONNECTIONS_BURST", "DATAGRAMS_PER_S", "DATAGRAMS_BURST", "ICMP_PER_S", "RST_PER_S",
+             "CHALLENGE_ACKS_PER_S")
+
+    def numbers(text):
+        constants = read(text).constants()
+        return [constants[name] for name in names]
+
+    web = NET + '[http]\nroot = "www"\n[udp]\necho_port = 7\n'
+    assert UNLIMITED.items() <= read(web).constants().items()
+    assert numbers(web) == numbers(web + "[limits]") == [0, 0, 0, 0, 10, 50, 50]
+    assert numbers(web + "[limits]\nconnections_per_s = 2\ndatagrams_per_s = 9") == [2, 5, 9, 9, 10, 50, 50]
+    assert numbers(web + "[limits]\nconnections_per_s = 1000000\nconnections_burst = 1\nicmp_per_s = 1\nrst_per_s = 2\n"
+                         "challenge_acks_per_s = 3") == [1000000, 1, 0, 0, 1, 2, 3]
+    assert numbers(SENSOR + "query_port = 5005\n[limits]\ndatagrams_per_s = 9")[2] == 9
+
+
 @pytest.mark.parametrize("text, message", [
     ("", "[net]: missing; add the section"),
     ("[net]", "[net] address: missing; add it"),
@@ -111,6 +140,41 @@ def test_root_is_relative_to_the_file_or_absolute(read, tmp_path):
     (NET + '[http]\nroot = "nowhere"', "[http] root: nowhere is not a folder"),
     (NET + '[http]\nroot = "appliance.toml"', "[http] root: \"appliance.toml\" is not a folder"),
     (NET + '[http]\nroot = "www"\nport = "80"', "[http] port: \"80\" is not a whole number"),
+    (NET + 'allow = "10.0.0.0/8"', "[net] allow: \"10.0.0.0/8\" is not a list in [ ]"),
+    (NET + "allow = []", "[net] allow: 0 networks; write 1 to 16, or leave allow out for everybody"),
+    (NET + f"allow = {['10.0.0.1'] * 17}", "[net] allow: 17 networks; write 1 to 16"),
+    (NET + "allow = [10]", "[net] allow: 10 is not a text in quotes"),
+    (NET + 'allow = ["ten"]', "[net] allow: ten is not a network; write for instance"),
+    (NET + 'allow = ["10.0.0.0/33"]', "[net] allow: \"10.0.0.0/33\" is not a network"),
+    (NET + 'allow = ["10.0.0.0/-1"]', "[net] allow: \"10.0.0.0/-1\" is not a network"),
+    (NET + 'allow = ["10.0.0.0/"]', "[net] allow: \"10.0.0.0/\" is not a network"),
+    (NET + 'allow = ["10.0.0.0/255.0.0.0"]', "[net] allow: \"10.0.0.0/255.0.0.0\" is not a network"),
+    (NET + 'allow = ["10.0.0.0\\n/8"]', "is not a network"),
+    (NET + 'allow = ["10.0.0.256"]', "[net] allow: \"10.0.0.256\" is not a network"),
+    (NET + 'allow = ["10.0.0.1/8"]', '[net] allow: 10.0.0.1/8 has bits set behind its first 8; write "10.0.0.0/8"'),
+    (NET + 'allow = ["224.0.0.0/4"]', "[net] allow: nobody can send from 224.0.0.0/4"),
+    (NET + 'allow = ["127.0.0.1"]', "[net] allow: nobody can send from 127.0.0.1"),
+    (NET + 'allow = ["10.0.2.15"]', "[net] allow: nobody can send from 10.0.2.15"),
+    (NET + '[udp]\nallow = ["10.0.0.0/8"]', "[udp] allow: there is no echo_port that it could be for; add it, or leave allow out"),
+    (SENSOR + 'allow = ["10.0.0.0/8"]', "[sensor] allow: there is no query_port that it could be for"),
+    (NET + '[http]\nroot = "www"\nallow = ["10.0.0.1/24"]', "[http] allow: 10.0.0.1/24 has bits set"),
+    (NET + 'allow = ["10.0.0.0/8"]\n[udp]\necho_port = 7\nallow = ["10.1.0.0/16", "192.168.1.7"]',
+     "[udp] allow: 192.168.1.7/32 is outside of [net] allow, which holds for everything; add it there"),
+    (ECHO + "datagrams_per_s = 0", "[limits] datagrams_per_s: 0 is not from 1 to 1000000; correct it, or leave it out"),
+    (ECHO + "datagrams_per_s = 1000001", "[limits] datagrams_per_s: 1000001 is not from 1 to 1000000"),
+    (ECHO + "datagrams_per_s = 1.5", "[limits] datagrams_per_s: 1.5 is not a whole number"),
+    (ECHO + 'datagrams_per_s = "5/s"', "[limits] datagrams_per_s: \"5/s\" is not a whole number"),
+    (ECHO + "datagrams_per_s = 5\ndatagrams_burst = 0", "[limits] datagrams_burst: 0 is not from 1 to 1000000"),
+    (ECHO + "datagrams_burst = 5", "[limits] datagrams_burst: there is no datagrams_per_s; add it, or leave datagrams_burst out"),
+    (ECHO + "connections_burst = 5", "[limits] connections_burst: there is no connections_per_s"),
+    (ECHO + "connections_per_s = 5", "[limits] connections_per_s: there is no [http] that it could limit; add it"),
+    (ECHO + "challenge_acks_per_s = 5", "[limits] challenge_acks_per_s: there is no [http] that it could limit"),
+    (SENSOR + "[limits]\ndatagrams_per_s = 5",
+     "[limits] datagrams_per_s: there is no [udp] echo_port or [sensor] query_port that it could limit"),
+    (ECHO + "icmp_per_s = 0", "[limits] icmp_per_s: 0 is not from 1 to 1000000"),
+    (ECHO + "rst_per_s = -1", "[limits] rst_per_s: -1 is not from 1 to 1000000"),
+    (ECHO + "rst_per_s = true", "[limits] rst_per_s: True is not a whole number"),
+    (ECHO + "pings_per_s = 1", "[limits] pings_per_s: unknown key; this section has connections_per_s, connections_burst, "),
 ])
 def test_mistakes(read, text, message):
     with pytest.raises(ConfigError) as caught:
@@ -134,11 +198,12 @@ def test_readings_that_are_no_python(read, tmp_path):
 @given(st.recursive(st.integers() | st.text(max_size=5) | st.booleans() | st.floats(allow_nan=False, allow_infinity=False),
                     lambda inner: st.lists(inner, max_size=2), max_leaves=3), st.sampled_from(
     ["appliance.name", "net.address", "net.gateway", "net.mac", "sensor.source", "sensor.period_ms", "sensor.collector",
-     "sensor.query_port", "http.port", "http.root", "udp.echo_port"]))
+     "sensor.query_port", "http.port", "http.root", "udp.echo_port", "net.allow", "http.allow", "limits.connections_per_s",
+     "limits.connections_burst"]))
 def test_any_value_is_taken_or_refused_in_one_line(tmp_path_factory, value, place):
     """No value, of any type, ends in a traceback."""
     values = {"net.address": "10.0.2.15/24", "net.gateway": "10.0.2.2", "sensor.source": "uptime", "sensor.period_ms": 1,
-              "sensor.collector": "10.0.2.2:9", "http.root": "www", place: value}
+              "sensor.collector": "10.0.2.2:9", "http.root": "www", "limits.connections_per_s": 1, place: value}
     folder = tmp_path_factory.getbasetemp() / "any"
     (folder / "www").mkdir(parents=True, exist_ok=True)
     (folder / "readings.py").write_text(READINGS)

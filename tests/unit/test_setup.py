@@ -102,15 +102,19 @@ def test_wrong_arguments_are_one_line(tmp_path, arguments, said):
     assert list(tmp_path.glob("*/appliance.elf")) == []
 
 
-def test_wrong_configuration_leaves_no_image(tmp_path):
+@pytest.mark.parametrize("text, said", [
+    ("address = 7", "[net] address: 7 is not a text in quotes"),
+    ('address = "10.0.2.15/24"\nallow = ["10.0.0.1/8"]', "[net] allow: 10.0.0.1/8 has bits set behind its first 8"),
+    ('address = "10.0.2.15/24"\n[limits]\nconnections_per_s = 5', "[limits] connections_per_s: there is no [http]"),
+])
+def test_wrong_configuration_leaves_no_image(tmp_path, text, said):
     config = tmp_path / "appliance.toml"
-    config.write_text('[net]\naddress = "10.0.2.15/24"\n')
     (tmp_path / "microvm").mkdir()
     (tmp_path / "microvm" / "appliance.elf").write_bytes(b"an older image")
-    config.write_text('[net]\naddress = 7\n')
+    config.write_text("[net]\n" + text + "\n")
     done = subprocess.run([sys.executable, ROOT / "image" / "build.py", "--build", tmp_path, "--config", config], cwd=ROOT,
                           capture_output=True, text=True)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "[net] address" in done.stderr
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and said in done.stderr
     assert not (tmp_path / "microvm" / "appliance.elf").exists()
 
 
