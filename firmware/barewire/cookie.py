@@ -6,28 +6,60 @@ t counts 64 ms, m is the class of the peer's MSS, irs the peer's own sequence nu
 peer, as RFC 6528 section 3 wants (256 KiB/s), and an ACK proves itself: what is left of its acknowledgement number
 must have the bits 0..10 clear and a t of the last LIFE_MS. A blind guess succeeds with 1 in 2^21. A segment of 1 to 2047
 bytes behind the ACK, which was lost or overtaken, has them not clear, so it cannot open the connection without the bytes in
-front of it. F is HalfSipHash-2-4 (Aumasson and Bernstein's SipHash on 32-bit words) with a 64-bit key drawn at boot.
+front of it. F is HalfSipHash-2-4 (Aumasson and Bernstein's SipHash on 32-bit words) with a 64-bit key.
+
+The key is drawn at boot and anew every REKEY_MS, from the board's entropy and the key before, so that one of the two being
+good is enough. The key before is tried for LIFE_MS more: connections that are being opened survive. What a new key costs:
+iss is no longer larger than before for the same peer, so an old segment of a connection that ended within one MSL of the
+change could meet a new one. Where it matters most we know better: while a connection is in TIME-WAIT, a new one of the same
+peer is accepted only with an iss beyond all that was sent (tcp.listen). What remains is one MSL in each hour.
 """
 from . import board
 from .inline import inline
 from .state import *
 from .wire import *
-from .word import u32
+from .word import i32, u32
 
 # The classes are multiples of 4, so that segments stay aligned
 MSS_0, MSS_1, MSS_2, MSS_3, MSS_4, MSS_5, MSS_6, MSS_7 = 216, 536, 1024, 1220, 1360, 1400, 1440, 1460
 LIFE_MS = 16000
+EARLY = 1               # no MSS
 EARLY_MS = 1000         # no connection is evicted so young (tcp.EVICT_MS): what is early then deserves no RST
 T_SHIFT = 6             # 64 ms
 M_SHIFT = 11
+REKEY_MS = 3600000
 if board.SLOT_RX > 1 << M_SHIFT:
     raise ValueError("SLOT_RX: more than 2048 bytes cannot be told from another cookie")
 
 
-def set_key(s, key):
-    """Start the hash's four words from 8 bytes of key."""
-    k0, k1 = (sum(key[i + j] << 8 * j for j in range(4)) for i in (0, 4))
-    s[KEY], s[KEY + 1], s[KEY + 2], s[KEY + 3] = k0, k1, k0 ^ 0x6C796765, k1 ^ 0x74656462
+def rekey(s, entropy):
+    """Draw a key from 8 bytes of entropy and from the one there was, which becomes the old one.
+
+    The words become the hash's four words at its start.
+    """
+    for k in range(4):
+        s[OLD_KEY + k] = s[KEY + k]
+    for k in range(2):
+        fresh = int.from_bytes(entropy[4 * k:4 * k + 4], "little")
+        s[KEY + k] = s[OLD_KEY + 1 - k] * 0x9E3779 + fresh & 0xFFFFFFFF    # an odd factor loses nothing
+    s[KEY + 2] = s[KEY] ^ 0x6C796765
+    s[KEY + 3] = s[KEY + 1] ^ 0x74656462
+
+
+@inline
+def rekey_due(s: ptr32) -> int:
+    """Whether it is time for a new key; the time for the one after is noted then."""
+    yes = due(s, REKEY_AT)
+    if yes:
+        s[REKEY_AT] = s[NOW] + REKEY_MS
+    wake_at(s, s[REKEY_AT])
+    return yes
+
+
+@inline
+def old_key_valid(s: ptr32) -> int:
+    """Whether what was sent under the old key may still come back."""
+    return i32(s[REKEY_AT] - s[NOW]) > REKEY_MS - LIFE_MS
 
 
 @inline
@@ -37,12 +69,12 @@ def rotl(x: int, n: int) -> int:
 
 
 @inline
-def isn_hash(s: ptr32, f: ptr16) -> int:
-    """F: HalfSipHash-2-4 of the peer's address and port in frame f under the key; modulo 2^32."""
-    v0 = u32(s[KEY])
-    v1 = u32(s[KEY + 1])
-    v2 = u32(s[KEY + 2])
-    v3 = u32(s[KEY + 3])
+def isn_hash(s: ptr32, f: ptr16, key: int) -> int:
+    """F: HalfSipHash-2-4 of the peer's address and port in frame f under the key in word `key`; modulo 2^32."""
+    v0 = u32(s[key])
+    v1 = u32(s[key + 1])
+    v2 = u32(s[key + 2])
+    v3 = u32(s[key + 3])
     turn = 0
     message = 0
     while turn < 10:
@@ -123,18 +155,14 @@ def class_mss(k: int) -> int:
 
 
 @inline
-def early(s: ptr32, part: int) -> int:
-    """Whether `part` is what we sent within EARLY_MS but for 1 to 2047 bytes that were sent in front of this segment."""
-    age = ((s[NOW] >> T_SHIFT) - (u32(part + 0x7FF) >> 14)) & 0x3FFFF
-    return part & 0x7FF != 0 and age < EARLY_MS >> T_SHIFT
-
-
-@inline
 def proven(s: ptr32, part: int) -> int:
-    """The MSS if `part` (iss - F) is what we sent within LIFE_MS, else 0."""
-    mss = 0
-    if part & 0x7FF == 0:
-        age = ((s[NOW] >> T_SHIFT) - (part >> 14)) & 0x3FFFF
-        if age <= LIFE_MS >> T_SHIFT:
-            mss = class_mss(part >> M_SHIFT & 7)
-    return mss
+    """The MSS if `part` (iss - F) is what we sent within LIFE_MS; EARLY if that is so within EARLY_MS but for 1 to 2047
+    bytes that were sent in front of this segment; else 0."""
+    result = 0
+    age = ((s[NOW] >> T_SHIFT) - (u32(part + 0x7FF) >> 14)) & 0x3FFFF
+    if part & 0x7FF:
+        if age < EARLY_MS >> T_SHIFT:
+            result = EARLY
+    elif age <= LIFE_MS >> T_SHIFT:
+        result = class_mss(part >> M_SHIFT & 7)
+    return result

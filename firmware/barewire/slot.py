@@ -22,7 +22,9 @@ IP_PART, TCP_PART = 66, 67    # partial sums of its fields that stay
 # round trip of the round before (ROUND_MIN: of this one), rounds left in conservative slow start (0: not in it), and the round
 # trip that led there
 RESENT, FIRST, STAMPED, LAST_MIN, CSS, CSS_BASE, SND_WL1, SND_WL2 = range(68, 76)
-HTTP_WORDS = 76
+# Where unread bytes start in the store; the range kept there beyond a gap, and where FIN ends it (0: none); see tcp_text.py
+START, KEPT_FROM, KEPT_TO, KEPT_FIN = range(76, 80)
+HTTP_WORDS = 80
 STORE_AT = HTTP_WORDS + 24     # where the bytes are kept that HTTP could not take yet: board.SLOT_RX of them
 STAMPS = STORE_AT + 1          # ring of pairs: end of a segment, when it was sent
 RING_STAMPS = 16 if board.HYSTART else 2
@@ -34,9 +36,9 @@ QUEUE_SIZE = 4
 CLOSED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSING, TIME_WAIT, CLOSE_WAIT, LAST_ACK = range(8)
 
 # Flags: an ACK is owed; send FIN after the last byte; a partial ACK came in this recovery; the retransmission timer runs;
-# send one segment from snd_una; in the list of work; in fast recovery; the window is closed and is probed; just opened
-ACK_NOW, SHUT, PARTIAL, RTX_ON, RESEND, IN_WORK, RECOVERING, PROBING, FRESH = (1 << _k for _k in range(9))
-TOO_BIG = 1 << 16       # the segment size was lowered (icmp.py): send again, which is no time-out
+# send one segment from snd_una; in the list of work; in fast recovery; the window is closed and is probed; just opened;
+# an ACK is owed that may wait for something to carry it; the segment size was lowered (icmp.py): send again, it is no time-out
+ACK_NOW, SHUT, PARTIAL, RTX_ON, RESEND, IN_WORK, RECOVERING, PROBING, FRESH, ACK_LATER, TOO_BIG = (1 << _k for _k in range(11))
 
 PAGE_SHIFT = board.PAGE_BYTES.bit_length() - 1
 CHUNK_BYTES = 1460      # how assets are cut (image/assets.py), and the most we send in a segment
@@ -104,6 +106,8 @@ def free(s: ptr32, c: ptr32):
     """Give the slot back, with the pages of its answers; it may still be in the list of work, which skips it."""
     while c[QUEUED]:
         unqueue(s, c)
+    if c[STATE] == TIME_WAIT:
+        s[WAITING] = s[WAITING] - 1
     c[STATE] = CLOSED
     c[FLAGS] = c[FLAGS] & IN_WORK
     head = chain(c[PEER] & 0xFFFF, c[PEER] >> 16 & 0xFFFF, c[PEER_PORT])

@@ -14,6 +14,7 @@ from .counters import count
 from .inline import inline
 from .state import *
 from .tcp_output import output, timers
+from .tcp_text import move
 from .wire import *
 from .word import i32
 
@@ -52,7 +53,8 @@ class Stack:
             s[PAGES_FREE] = board.PAGES
         if config.SENSOR:
             sensor.template(s)
-        cookie.set_key(s, entropy)
+        cookie.rekey(s, entropy)
+        s[REKEY_AT] = cookie.REKEY_MS - cookie.LIFE_MS      # no key was before this one
         s[ANNOUNCE] = arp.ANNOUNCE_NUM
         s[HOP_HEARD_AT] = (1 << 32) - arp.FRESH_MS
         status.attach(s, n)
@@ -91,10 +93,13 @@ def run_timers(n, s):
     if s[ANNOUNCE] & arp.CONFLICT_SEEN:
         micropython.heap_unlock()
         say_conflict(s)
-        micropython.heap_lock()
         s[ANNOUNCE] = (s[ANNOUNCE] & ~arp.CONFLICT_SEEN) + 1        # which defends the address
-        s[ANNOUNCE_AT] = s[NOW]
-    timer(n, s)
+        s[ANNOUNCE_AT] = s[NOW]     # on 32 bits a number of its own on the heap
+        micropython.heap_lock()
+    if timer(n, s):
+        micropython.heap_unlock()
+        cookie.rekey(s, board.entropy())
+        micropython.heap_lock()
 
 
 def take_reading(s, source):
@@ -270,11 +275,10 @@ def serve(s: ptr32, c: ptr32, t: ptr32) -> int:
         http.open(c)
     at = s[DATA]
     n = s[DATA_BYTES]
-    kept = c[slot.STORED]
-    if kept:
-        move(at, c[slot.STORE_AT] + kept, n)
-        at = c[slot.STORE_AT]
-        n = n + kept
+    stored = c[slot.STORED]
+    if stored:
+        at = c[slot.STORE_AT] + c[slot.START]
+        n = stored - c[slot.START]
     route = 0
     while n and route == 0 and not slot.queue_full(c) and not hoards(s, c):
         used = http.feed(s, c, t, at, n)
@@ -282,11 +286,16 @@ def serve(s: ptr32, c: ptr32, t: ptr32) -> int:
         n = n - used
         if c[http.READY]:
             route = http.answer(s, c, t)
-    if n:
-        move(at, c[slot.STORE_AT], n)
-    if kept > n and board.SLOT_RX - kept < slot.CHUNK_BYTES:
-        c[slot.FLAGS] = c[slot.FLAGS] | slot.ACK_NOW        # the window opens
-    c[slot.STORED] = n
+    if c[slot.KEPT_TO] == 0:
+        if n:
+            move(at, c[slot.STORE_AT], n)
+        c[slot.STORED] = n
+        if stored:
+            c[slot.START] = 0
+            if stored > n and board.SLOT_RX - stored < slot.CHUNK_BYTES:
+                c[slot.FLAGS] = c[slot.FLAGS] | slot.ACK_NOW        # the window opens
+    elif stored:
+        c[slot.START] = at - c[slot.STORE_AT]
     if c[slot.STATE] == slot.CLOSE_WAIT and n == 0 and route == 0:
         slot.shut(c)
     return route
@@ -298,18 +307,6 @@ def hoards(s: ptr32, c: ptr32) -> int:
     return c[slot.PAGES_HELD] != 0 and s[PAGES_FREE] << 1 < board.PAGES
 
 
-@inline
-def move(at: int, to: int, n: int):
-    """Copy n bytes upwards in memory order: `to` is not inside the bytes behind `at`."""
-    if at != to:
-        a = ptr8(at)
-        b = ptr8(to)
-        k = 0
-        while k < n:
-            b[k] = a[k]
-            k = k + 1
-
-
 @micropython.viper
 def resume(s: ptr32, at: int):
     """The route has answered on the slot at this address: let it send, and read on."""
@@ -317,8 +314,8 @@ def resume(s: ptr32, at: int):
 
 
 @micropython.viper
-def timer(n: ptr32, s: ptr32):
-    """Run what is due: one ARP frame of our own, the slots' timers."""
+def timer(n: ptr32, s: ptr32) -> int:
+    """Run what is due: one ARP frame of our own, the slots' timers. Returns whether a new key is due."""
     s[TIMER_AT] = s[NOW] + TIMER_MS
     room = driver.room(n)
     if room:
@@ -331,3 +328,4 @@ def timer(n: ptr32, s: ptr32):
     if config.HTTP:
         timers(s)
     driver.flush(n)
+    return cookie.rekey_due(s)

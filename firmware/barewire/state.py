@@ -27,12 +27,12 @@ REPLY, REPLY_SEQ, REPLY_ACK, REPLY_WINDOW = (_words() for _ in range(4))
 WORK = _words()
 # The slot whose request a route has to answer
 ROUTE_SLOT = _words()
-# TCP: slots, chains of the address hash, free list
-SLOTS, FREE, OPEN = _words(), _words(), _words()
+# TCP: slots, free list, how many are taken and how many of those are in TIME-WAIT; chains of the address hash
+SLOTS, FREE, OPEN, WAITING = (_words() for _ in range(4))
 CHAIN_COUNT = 64
 CHAINS = _words(CHAIN_COUNT)
-# The start of HalfSipHash's four words under the key of the SYN cookies
-KEY = _words(4)
+# The start of HalfSipHash's four words under the key of the SYN cookies and under the one before; when the next one is due
+KEY, OLD_KEY, REKEY_AT = _words(4), _words(4), _words()
 # Pages for dynamic answers: address of the first, how many are free, one busy flag each
 PAGE_AT, PAGES_FREE = _words(), _words()
 PAGE_BUSY = _words(board.PAGES)

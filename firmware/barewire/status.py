@@ -33,8 +33,8 @@ def reading_status():
 
 
 def connections():
-    """TCP connections in any state."""
-    return _s[state.OPEN]
+    """TCP connections in any state but TIME-WAIT."""
+    return _s[state.OPEN] - _s[state.WAITING]
 
 
 def counter(index):

@@ -11,16 +11,19 @@ from .inline import inline
 from .slot import *
 from .state import *
 from .tcp_ack import RTO_FIRST, acknowledge
+from .tcp_text import text, time_wait, window
 from .wire import *
 from .word import i32, u32
 
 PORT = le16(config.HTTP_PORT)
 RST_PER_SECOND, CHALLENGES_PER_SECOND = 50, 50
+CHALLENGE = 1                       # an answer that is ACK, within the limit
 EVICT_MS = 1000                     # a connection that is idle for this long gives way to a new one,
 BUSY_MS = 4000                      # one that has something on its way after so much more
 INITIAL_WINDOW = 10                 # segments (RFC 6928)
-FIN_WAIT_2_MS, TIME_WAIT_MS = 10000, 30000
+FIN_WAIT_2_MS = 10000
 TIME_WAIT_FIRST = 1 << 28
+REFUSE = 1                          # in place of a slot's address: answer with RST
 OPTION_MSS_0, OPTION_MSS_1 = le16(0x0204), le16(CHUNK_BYTES)
 
 
@@ -28,7 +31,8 @@ OPTION_MSS_0, OPTION_MSS_1 = le16(0x0204), le16(CHUNK_BYTES)
 def input(s: ptr32, f: ptr16, n: int, total: int, at: int) -> int:
     """Take a TCP segment of n bytes whose partial sum is `total`. Returns the size of the IP datagram in answer, or 0.
 
-    `at` is the slot of its addresses and ports, 0 if there is none. The connection it belongs to is left in s[CURRENT], its fresh data in s[DATA] and s[DATA_BYTES].
+    `at` is the slot of its addresses and ports, 0 if there is none. The connection it belongs to is left in s[CURRENT],
+    its fresh data in s[DATA] and s[DATA_BYTES].
     """
     b = ptr8(f)
     header = b[TCP_OFFSET_BYTE] >> 4 << 2
@@ -41,14 +45,19 @@ def input(s: ptr32, f: ptr16, n: int, total: int, at: int) -> int:
         count(s, counters.TCP_CHECKSUM)
     else:
         if config.HTTP and f[TCP_DST] == PORT:
-            if at:
-                at = reusable(s, ptr32(at), f, flags)
+            old = 0
+            if at and flags & (SYN | ACK | RST) == SYN:
+                if replaceable(ptr32(at), f):
+                    old = at
+                    at = 0
             if at == 0:
-                at = listen(s, f, flags, data)
-            if at:
+                at = listen(s, f, flags, old)
+            if at > REFUSE:
                 segment(s, ptr32(at), f, flags, data, int(f) + 34 + header)
         else:
             count(s, counters.TCP_CLOSED_PORT)
+            at = REFUSE
+        if at == REFUSE:
             refuse(s, f, flags, data)
     size = 0
     if s[REPLY]:
@@ -110,45 +119,56 @@ def refuse(s: ptr32, f: ptr16, flags: int, n: int):
 # ---- from nothing to ESTABLISHED ------------------------------------------------------------------------------
 
 @inline
-def listen(s: ptr32, f: ptr16, flags: int, n: int) -> int:
-    """A segment for our port without a slot (RFC 9293 section 3.10.7.2): answer SYN, open a slot on its ACK."""
+def listen(s: ptr32, f: ptr16, flags: int, old: int) -> int:
+    """A segment for our port without a slot (RFC 9293 section 3.10.7.2): answer SYN, open a slot on its ACK.
+
+    Returns the slot it goes on with, 0 for none, REFUSE for a reset. `old`: this peer's in TIME-WAIT, which a SYN replaces.
+    """
     at = 0
-    part = cookie.isn_hash(s, f)
-    oldest = 0
-    if s[FREE] == 0 and flags & RST == 0:
-        oldest = victim(s)
+    gone = 0                # the slot that is freed
+    room = old              # one that can be
+    mss = 0
+    part = 0
+    key = KEY if flags & RST == 0 else 0
+    if key and s[FREE] | room == 0:
+        room = victim(s)
+    while key:
+        part = cookie.isn_hash(s, f, key)
+        again = 0
+        if flags & (SYN | ACK) == ACK:
+            mss = cookie.proven(s, u32(get32(f, TCP_ACK) - get32(f, TCP_SEQ) - part))
+            if mss == 0 and key == KEY and cookie.old_key_valid(s):
+                again = OLD_KEY
+        key = again
     if flags & (SYN | ACK | RST | FIN) == SYN:
-        if s[FREE] or oldest:
+        irs = get32(f, TCP_SEQ)
+        iss = part + irs + cookie.now_part(s) + (cookie.mss_class(offered_mss(f)) << cookie.M_SHIFT)
+        if old and i32(iss - ptr32(old)[SND_NXT]) < 0:
+            at = old        # an old segment could be taken for one of the new connection: let it wait
+        elif s[FREE] | room:
             count(s, counters.TCP_SYN)
-            irs = get32(f, TCP_SEQ)
-            iss = part + irs + cookie.now_part(s) + (cookie.mss_class(offered_mss(f)) << cookie.M_SHIFT)
             reply_with(s, SYN | ACK, iss, irs + 1, board.SLOT_RX)
+            gone = old
         else:
             count(s, counters.TCP_SYN_DROPPED)
-    elif flags & (SYN | ACK | RST) == ACK:
-        part = u32(get32(f, TCP_ACK) - get32(f, TCP_SEQ) - part)
-        mss = cookie.proven(s, part)
-        if mss == 0:
-            if cookie.early(s, part):
-                count(s, counters.TCP_OUT_OF_ORDER)     # what is in front of it will open the slot: no RST
-            else:
-                count(s, counters.TCP_BAD_COOKIE)
-                refuse(s, f, flags, n)
-        else:
-            if oldest:
-                count(s, counters.TCP_EVICTED)
-                free(s, ptr32(oldest))
-            if s[FREE]:
-                at = take(s, f)
-                opened(s, ptr32(at), f, mss)
-            else:
-                count(s, counters.TCP_FULL)
-    elif flags & RST:
-        count(s, counters.TCP_STRAY_RST)
+    elif mss > cookie.EARLY:
+        gone = room
+        if room:
+            count(s, counters.TCP_EVICTED)
+        elif s[FREE] == 0:
+            count(s, counters.TCP_FULL)
+    elif mss:
+        count(s, counters.TCP_OUT_OF_ORDER)     # what is in front of it will open the slot: no RST
     else:
-        count(s, counters.TCP_BAD_COOKIE)
-        if flags & ACK:
-            refuse(s, f, flags, n)
+        if flags & RST == 0:
+            count(s, counters.TCP_BAD_COOKIE)
+        if flags & (ACK | RST):
+            at = REFUSE
+    if gone:
+        free(s, ptr32(gone))
+    if mss > cookie.EARLY and s[FREE]:
+        at = take(s, f)
+        opened(s, ptr32(at), f, mss)
     return at
 
 
@@ -198,14 +218,10 @@ def victim(s: ptr32) -> int:
 
 
 @inline
-def reusable(s: ptr32, c: ptr32, f: ptr16, flags: int) -> int:
-    """The slot itself, or 0 when a new SYN takes the place of a connection in TIME-WAIT (RFC 9293 section 3.10.7.4)."""
-    at = int(c)
-    if c[STATE] == TIME_WAIT and flags & (SYN | ACK | RST) == SYN:
-        if i32(get32(f, TCP_SEQ) - c[RCV_NXT]) > 0:
-            free(s, c)
-            at = 0
-    return at
+def replaceable(c: ptr32, f: ptr16) -> int:
+    """Whether the SYN f may replace the connection: it is newer than one in TIME-WAIT (RFC 9293 3.10.7.4, RFC 6191)."""
+    ahead = get32(f, TCP_SEQ) - c[RCV_NXT]
+    return c[STATE] == TIME_WAIT and i32(ahead) > 0
 
 
 @inline
@@ -257,34 +273,36 @@ def opened(s: ptr32, c: ptr32, f: ptr16, mss: int):
 def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
     """RFC 9293 section 3.10.7.4, in its order: sequence, RST, SYN, ACK, text, FIN. n bytes of text lie at `data`."""
     gone = 0
-    challenge = 0
+    answer = 0
     seq = get32(f, TCP_SEQ)
     ahead = i32(seq - c[RCV_NXT])
     length = n + (flags & FIN)
     space = window(c)
     if flags & RST:
-        if ahead == 0:
+        if c[STATE] == TIME_WAIT:
+            count(s, counters.TCP_TIME_WAIT_RESET)
+        elif ahead == 0:
             count(s, counters.TCP_RESET_IN)
             gone = 1
         elif ahead > 0 and ahead < space:
-            challenge = 1
+            answer = CHALLENGE
         else:
             count(s, counters.TCP_OUT_OF_WINDOW)
     elif flags & SYN:
-        challenge = 1
+        answer = CHALLENGE
     elif not acceptable(ahead, length, space):
         if ahead < 0:
             count(s, counters.TCP_DUPLICATE)
         else:
             count(s, counters.TCP_OUT_OF_WINDOW)
-        reply_with(s, ACK, c[SND_NXT], c[RCV_NXT], space)
+        answer = ACK
     elif flags & ACK == 0:
         count(s, counters.TCP_BAD_ACK)
     else:
         ack = get32(f, TCP_ACK)
         if i32(ack - c[SND_MAX]) > 0 or i32(ack - c[SND_UNA]) + c[MAX_WND] < 0:
             count(s, counters.TCP_BAD_ACK)
-            challenge = 1
+            answer = CHALLENGE
         else:
             c[ACTIVE_AT] = s[NOW]
             acknowledge(s, c, seq, ack, swap16(f[TCP_WINDOW]), length)
@@ -292,21 +310,17 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
             if not gone:
                 s[CURRENT] = int(c)
                 if length:
-                    text(s, c, ahead, n, data, flags & FIN)
-    if challenge:       # RFC 5961 sections 3.2, 4.2 and 5.2; the limit: section 7
+                    text(s, c, ahead, n, data, flags)
+    if answer == CHALLENGE:     # RFC 5961 sections 3.2, 4.2 and 5.2; the limit: section 7
         if allow(s, CHALLENGE_LIMIT, CHALLENGES_PER_SECOND):
             count(s, counters.TCP_CHALLENGE)
-            reply_with(s, ACK, c[SND_NXT], c[RCV_NXT], space)
+            answer = ACK
         else:
             count(s, counters.TCP_CHALLENGE_LIMITED)
+    if answer == ACK:
+        reply_with(s, ACK, c[SND_NXT], c[RCV_NXT], space)
     if gone:
         free(s, c)
-
-
-@inline
-def window(c: ptr32) -> int:
-    """RCV.WND: the room for bytes that HTTP cannot take yet."""
-    return board.SLOT_RX - c[STORED]
 
 
 @inline
@@ -336,38 +350,3 @@ def after_ack(s: ptr32, c: ptr32) -> int:
             count(s, counters.TCP_CLOSED)
             gone = 1
     return gone
-
-
-@inline
-def time_wait(s: ptr32, c: ptr32):
-    c[STATE] = TIME_WAIT
-    count(s, counters.TCP_CLOSED)
-    wake_at(s, s[NOW] + TIME_WAIT_MS)
-
-
-@inline
-def text(s: ptr32, c: ptr32, ahead: int, n: int, data: int, fin: int):
-    """Segment text and FIN: in order they are taken, beyond a gap they make a duplicate ACK."""
-    c[FLAGS] = c[FLAGS] | ACK_NOW
-    if ahead > 0:
-        count(s, counters.TCP_OUT_OF_ORDER)
-    else:
-        n = n + ahead
-        if n > window(c):
-            n = window(c)
-            fin = 0
-        if n > 0:
-            c[RCV_NXT] = c[RCV_NXT] + n
-            if c[STATE] == ESTABLISHED and c[FLAGS] & SHUT == 0:
-                s[DATA] = data - ahead
-                s[DATA_BYTES] = n
-            else:
-                count(s, counters.TCP_AFTER_CLOSE)
-        if fin:
-            c[RCV_NXT] = c[RCV_NXT] + 1
-            if c[STATE] == ESTABLISHED:
-                c[STATE] = CLOSE_WAIT
-            elif c[STATE] == FIN_WAIT_1:
-                c[STATE] = CLOSING
-            elif c[STATE] == FIN_WAIT_2:
-                time_wait(s, c)

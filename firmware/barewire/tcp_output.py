@@ -8,13 +8,15 @@ from .counters import count
 from .inline import inline
 from .slot import *
 from .state import *
-from .tcp import FIN_WAIT_2_MS, INITIAL_WINDOW, TIME_WAIT_MS, window
+from .tcp import FIN_WAIT_2_MS, INITIAL_WINDOW
 from .tcp_ack import RTO_MAX, half_flight, stamp
+from .tcp_text import TIME_WAIT_MS, window
 from .wire import *
 from .word import i32
 
 RETRIES_MAX = 9             # time-outs in a row until a silent peer is given up (RFC 9293 section 3.8.3: R2)
 IDLE_MS = 60000             # an open connection without a word is closed after this long
+ACK_DELAY_MS = 40           # how long an ACK waits for something to carry it (RFC 1122 section 4.2.3.2)
 # RFC 4821 section 7.7: what is tried when larger segments get lost; the last fits every host (RFC 879)
 BASE_0, BASE_1 = 1220, 536
 
@@ -48,6 +50,8 @@ def output(n: ptr32, s: ptr32, c: ptr32):
                 go = 0
                 if left > 0 and c[SND_MAX] == c[SND_UNA]:
                     c[FLAGS] = c[FLAGS] | PROBING       # the peer's window is closed (RFC 9293 section 3.8.6.1)
+                if c[FLAGS] & ACK_LATER:
+                    wake_at(s, s[NOW] + ACK_DELAY_MS)
         else:
             room = driver.room(n)
             if room == 0:
@@ -58,7 +62,7 @@ def output(n: ptr32, s: ptr32, c: ptr32):
                 emit(n, s, c, room, r, off, seq, size, flags)
                 if size or flags != ACK:
                     sent(s, c, seq, size + (flags & FIN))
-                c[FLAGS] = c[FLAGS] & ~(ACK_NOW | RESEND)
+                c[FLAGS] = c[FLAGS] & ~(ACK_NOW | ACK_LATER | RESEND)
     if idle:                            # a round begins: its first ACK ends none
         c[ROUND_END] = c[SND_MAX]
         c[STAMPED] = 0
@@ -222,6 +226,9 @@ def timers(s: ptr32):
                     gone = timeout(s, c)
                 if not gone:
                     wake_at(s, c[RTX_AT])
+            if c[FLAGS] & ACK_LATER:        # any time will do that is not late
+                c[FLAGS] = c[FLAGS] | ACK_NOW
+                work(s, c)
             if not gone:
                 gone = lifetime(s, c)
             if gone:
@@ -276,18 +283,21 @@ def timeout(s: ptr32, c: ptr32) -> int:
 def lifetime(s: ptr32, c: ptr32) -> int:
     """No state lasts for ever: close what is idle, end what waits. Returns 1 when the slot is to be freed."""
     gone = 0
-    limit = IDLE_MS
+    limit = c[ACTIVE_AT] + IDLE_MS
     if c[STATE] == FIN_WAIT_2:
-        limit = FIN_WAIT_2_MS
+        limit = c[PROGRESS_AT] + FIN_WAIT_2_MS      # whatever the peer still sends: nobody reads it
     elif c[STATE] == TIME_WAIT:
-        limit = TIME_WAIT_MS
-    if i32(s[NOW] - c[ACTIVE_AT]) >= limit:
-        if c[STATE] == FIN_WAIT_2 or c[STATE] == TIME_WAIT:
+        limit = c[PROGRESS_AT] + TIME_WAIT_MS
+    if i32(s[NOW] - limit) >= 0:
+        if c[STATE] == TIME_WAIT:
+            gone = 1
+        elif c[STATE] == FIN_WAIT_2:
+            count(s, counters.TCP_HALF_CLOSED)
             gone = 1
         elif c[FLAGS] & (SHUT | RTX_ON) == 0:       # what waits for an ACK or a window is ended by its timer
             count(s, counters.TCP_IDLE)
             shut(c)
             work(s, c)
     else:
-        wake_at(s, c[ACTIVE_AT] + limit)
+        wake_at(s, limit)
     return gone

@@ -135,9 +135,10 @@ class Peer:
         return sent
 
     def hang_up(self):
-        """Reset what is still open, so that nothing of this peer is left behind."""
-        for port, seq in self.ports.items():
+        """Reset what is still open, and take the place of what is in TIME-WAIT, so that nothing of this peer is left behind."""
+        for port, seq in list(self.ports.items()):
             self.turn(tcp(RST, seq, port=port))
+            self.turn(tcp(SYN, seq + (1 << 24), port=port))
 
 
 class Connection:

@@ -28,7 +28,7 @@ class Heap:
 
 sys.modules["gc"] = Heap        # routes.py imports it below
 
-from barewire import config, driver     # noqa: E402
+from barewire import board, config, driver     # noqa: E402
 from barewire.stack import Stack        # noqa: E402
 
 if config.HTTP:
@@ -103,6 +103,7 @@ def main():
     source = None
     if config.SENSOR and not config.READING_INLINE:
         source = getattr(readings, config.SENSOR_SOURCE)
+    board.fixed_entropy = ENTROPY
     stack = Stack(n, ENTROPY, source)
     gc.collect()
     gc.disable()

@@ -60,6 +60,7 @@ class Simulated:
         self.fw.load("app.routes")
         self.n = self.fw.driver.open(None)
         source = None if appliance.config.reading_inline else self.fw.config.reading
+        self.fw.board.fixed_entropy = ENTROPY
         self.stack = self.fw.stack.Stack(self.n, ENTROPY, source)
 
     def feed(self, now, frames):

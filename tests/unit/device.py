@@ -228,3 +228,10 @@ class Client:
         """Nothing (more) came."""
         assert not self.waiting, "came unexpected: %s" % [
             (str(tcp.flags), (tcp.seq - self.first_ack) & 0xFFFFFFFF, self.length(tcp)) for tcp in self.waiting]
+
+
+def connect(device, **fields):
+    """A client whose connection is open."""
+    client = Client(device, **fields)
+    client.open()
+    return client

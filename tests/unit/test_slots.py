@@ -2,15 +2,9 @@
 import random
 
 from big import GET, site
-from device import Client, Device
+from device import Client, Device, connect
 
 READING = b"GET /api/reading HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-def connect(device, port, **fields):
-    client = Client(device, port=port, **fields)
-    client.open()
-    return client
 
 
 def few(word, **overrides):
@@ -18,13 +12,13 @@ def few(word, **overrides):
 
 
 def assert_served(device, port=60000):
-    assert connect(device, port).request("/").startswith(b"HTTP/1.1 200")
+    assert connect(device, port=port).request("/").startswith(b"HTTP/1.1 200")
 
 
 def test_peers_that_never_acknowledge_give_way(word):
     device = few(word)
     for k in range(3):
-        connect(device, 50000 + k).segment("PA", GET)
+        connect(device, port=50000 + k).segment("PA", GET)
     assert Client(device, port=60000).segment("S", ack=0) == []
     device.pass_ms(5100)
     assert_served(device)
@@ -32,7 +26,7 @@ def test_peers_that_never_acknowledge_give_way(word):
 
 def test_a_window_that_never_opens_gives_way(word):
     device = few(word)
-    held = [connect(device, 50000 + k, window=0) for k in range(3)]
+    held = [connect(device, port=50000 + k, window=0) for k in range(3)]
     for client in held:
         client.send(GET)
     for _ in range(6):
@@ -44,7 +38,7 @@ def test_a_window_that_never_opens_gives_way(word):
 
 def test_requests_that_trickle_give_way(word):
     device = few(word)
-    held = [connect(device, 50000 + k) for k in range(3)]
+    held = [connect(device, port=50000 + k) for k in range(3)]
     for k in range(4):
         device.pass_ms(400)
         for client in held:
@@ -54,7 +48,7 @@ def test_requests_that_trickle_give_way(word):
 
 def test_a_running_transfer_does_not_give_way(word):
     device = few(word)
-    held = [connect(device, 50000 + k) for k in range(3)]
+    held = [connect(device, port=50000 + k) for k in range(3)]
     for client in held:
         client.segment("PA", GET)
         client.seq += len(GET)
@@ -70,7 +64,7 @@ def test_reset_while_waiting_for_room(word):
     """A slot that is closed while it stands in the list of work comes back once, not twice."""
     device = few(word, TX_HEADERS=2)
     for turn in range(30):
-        clients = [connect(device, 50000 + 3 * turn + k) for k in range(3)]
+        clients = [connect(device, port=50000 + 3 * turn + k) for k in range(3)]
         for client in clients:
             client.segment("PA", GET)
             client.segment("R", seq=client.seq + len(GET))
@@ -88,7 +82,7 @@ def test_aborts_anywhere_leave_nothing(word):
     dice = random.Random(8)
     device = Device(word=word, assets=site(), overrides={"TCP_SLOTS": 4, "PAGES": 4})
     for k in range(60):
-        client = connect(device, 50000 + k)
+        client = connect(device, port=50000 + k)
         wanted = dice.choice((GET, READING, READING * 3, GET[:9]))
         client.take(client.segment("PA", wanted))
         client.seq += len(wanted)
@@ -102,17 +96,17 @@ def test_aborts_anywhere_leave_nothing(word):
 def test_one_client_cannot_hold_all_pages(word):
     """Half of the pages are for those that hold none."""
     device = Device(word=word, overrides={"PAGES": 8})
-    hoarder = [connect(device, 50000 + k, window=0) for k in range(4)]
+    hoarder = [connect(device, port=50000 + k, window=0) for k in range(4)]
     for client in hoarder:
         client.send(READING * 4)
     assert device.state("PAGES_FREE") >= 1
-    assert connect(device, 60000).request("/api/reading").startswith(b"HTTP/1.1 200")
+    assert connect(device, port=60000).request("/api/reading").startswith(b"HTTP/1.1 200")
 
 
 def test_more_than_the_window_is_cut(word):
     """What a peer sends beyond the offered window is not taken, and touches no other connection's memory."""
     device = Device(word=word, overrides={"TCP_SLOTS": 2, "SLOT_RX": 512, "PAGES": 1})
-    first, second = (connect(device, 50000 + k, window=0) for k in range(2))
+    first, second = (connect(device, port=50000 + k, window=0) for k in range(2))
     for client in (first, second):
         client.send(READING * 5)            # four answers fill the queue, the fifth request is kept
     ack = first.segment("PA", READING * 20)[-1]
@@ -120,3 +114,56 @@ def test_more_than_the_window_is_cut(word):
     second.window = 60000
     second.take(second.segment("A"))
     assert second.pump().count(b"HTTP/1.1") == 5
+
+
+def test_full_of_busy_connections_a_syn_is_dropped_not_reset(word):
+    device = few(word)
+    busy = [connect(device, port=50000 + k, window=0) for k in range(3)]
+    for client in busy:
+        client.send(GET)
+    assert Client(device).segment("S", ack=0) == [] and device.count("tcp_syn_dropped") == 1
+    busy[0].segment("R")
+    assert Client(device).segment("S", ack=0)[0].flags == "SA"
+
+
+def test_idle_connections_give_way_oldest_first(word):
+    device = few(word)
+    clients = []
+    for k in range(3):
+        clients.append(connect(device, port=50000 + k))
+        clients[-1].request("/nope")
+        device.pass_ms(500)
+    device.pass_ms(1000)
+    clients[0].request("/nope")                     # now the second is the oldest
+    newer = connect(device, port=51000)
+    assert newer.request("/nope").startswith(b"HTTP/1.1 404")
+    assert device.count("tcp_evicted") == 1
+    assert clients[0].request("/nope").startswith(b"HTTP/1.1 404")
+    assert clients[1].segment("PA", GET)[0].flags == "R"
+
+
+def test_slots_come_back(word):
+    device = few(word)
+    for k in range(20):
+        client = connect(device, port=50000 + k)
+        client.request("/nope")
+        if k % 2:
+            client.segment("R")
+        else:
+            client.send(b"", "FA")
+            client.pump()
+    assert device.state("OPEN") == 0 and device.count("tcp_opened") == 20
+
+
+def test_pages_come_back(word):
+    device = Device(word=word, overrides={"PAGES": 2})
+    for k in range(10):
+        client = connect(device, port=50000 + k)
+        assert client.request("/api/reading").startswith(b"HTTP/1.1 200")
+        client.segment("R")
+    stuck = [connect(device, port=51000 + k, window=0) for k in range(3)]
+    for client in stuck:
+        client.send(b"GET /api/reading HTTP/1.1\r\nHost: x\r\n\r\n")
+    stuck[2].window = 60000
+    stuck[2].take(stuck[2].segment("A"))
+    assert stuck[2].pump().startswith(b"HTTP/1.1 503")

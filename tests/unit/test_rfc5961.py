@@ -1,0 +1,128 @@
+"""RFC 5961: what a blind attacker may try: RST, SYN and ACK, and data, with guessed numbers."""
+import pytest
+from device import connect
+
+def test_rst_must_be_exact(device):
+    client = connect(device)
+    challenge, = client.segment("R", seq=client.seq + 5)
+    assert challenge.flags == "A" and challenge.ack == client.seq
+    assert client.segment("R", seq=client.seq - 5) == []
+    assert client.segment("R", seq=client.seq + 70000) == []
+    assert device.state("OPEN") == 1
+    assert client.segment("R") == [] and device.state("OPEN") == 0
+    assert device.count("tcp_reset_in") == 1
+
+
+def test_syn_inside_a_connection_is_challenged(device):
+    client = connect(device)
+    challenge, = client.segment("S", seq=client.seq)
+    assert challenge.flags == "A" and device.state("OPEN") == 1
+
+
+def test_impossible_acks_are_challenged(device):
+    client = connect(device)
+    for ack in (client.ack + 1000, client.ack - 70000):
+        challenge, = client.segment("A", ack=ack % 2 ** 32)
+        assert challenge.flags == "A" and challenge.ack == client.seq
+    assert device.count("tcp_bad_ack") == 2
+
+
+def test_challenges_are_limited(device):
+    client = connect(device)
+    assert sum(len(client.segment("S")) for _ in range(200)) == 50
+    assert device.count("tcp_challenge_limited") == 150
+
+
+GET = b"GET /nope HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize("ahead, answer, gone", ((0, None, True), (1, "A", False), (2047, "A", False), (2048, None, False),
+                                                 (-1, None, False), (1 << 31, None, False), (70000, None, False)))
+@pytest.mark.parametrize("flags", ("R", "RA", "RP", "RF"))
+def test_reset(device, flags, ahead, answer, gone):
+    """Section 3.2: exact, in the window, outside of it."""
+    client = connect(device)
+    client.sends(flags, seq=ahead)
+    if answer:
+        client.expects(answer, seq=0, ack=0)
+    client.expects_nothing()
+    assert (device.slot(client.port) is None) == gone
+
+
+def test_reset_follows_the_data(device):
+    """The number that counts is the one after all that was taken."""
+    client = connect(device)
+    client.sends("PA", GET)
+    client.expects("PA")
+    client.sends("R", seq=0)
+    client.expects_nothing()
+    assert device.slot(client.port)
+    client.sends("R", seq=len(GET))
+    assert device.slot(client.port) is None
+
+
+def test_reset_with_a_gap_open(device):
+    """Kept data does not move RCV.NXT: the reset behind it is challenged, the one at the gap counts."""
+    client = connect(device)
+    client.sends("PA", GET[10:], seq=10)
+    client.expects("A", ack=0)
+    client.sends("R", seq=len(GET))
+    client.expects("A", ack=0)
+    client.sends("R", seq=0)
+    assert device.slot(client.port) is None and device.state("OPEN") == 0
+
+
+def test_challenge_lets_a_peer_that_was_restarted_in(device):
+    """Section 4.2: its SYN is challenged, its RST is exact then, its next SYN is new."""
+    client = connect(device)
+    challenge, = client.segment("S", seq=77, ack=0)
+    assert challenge.flags == "A"
+    assert client.segment("R", seq=challenge.ack, ack=0) == [] and device.slot(client.port) is None
+    again = connect(device, seq=77)
+    assert again.request("/nope").startswith(b"HTTP/1.1 404")
+
+
+@pytest.mark.parametrize("ahead", (0, 1, -1, 2047, 2048, 1 << 31))
+@pytest.mark.parametrize("flags", ("S", "SA", "SF", "SPA"))
+def test_syn(device, flags, ahead):
+    """Section 4.2: "irrespective of the sequence number"."""
+    client = connect(device)
+    client.sends(flags, seq=ahead)
+    client.expects("A", seq=0, ack=0)
+    client.expects_nothing()
+    assert device.slot(client.port) and device.count("tcp_challenge") == 1
+
+
+@pytest.mark.parametrize("ack, good", ((0, True), (1, False), (-1, True), (-64000, True), (-64001, False), (1 << 31, False)))
+def test_ack_range(device, ack, good):
+    """Section 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT, or the data is not taken."""
+    client = connect(device)
+    client.sends("PA", GET, seq=0, ack=ack)
+    client.expects("PA" if good else "A", ack=len(GET) if good else 0)
+    assert device.count("tcp_bad_ack") == (not good)
+
+
+def test_ack_of_what_was_sent_and_went_back(device):
+    """After a time-out SND.NXT stands behind what was sent once: an ACK of that is good."""
+    client = connect(device)
+    answer = client.segment("PA", GET)[-1]
+    client.seq += len(GET)
+    device.pass_ms(1000)
+    assert client.segment("A", ack=answer.seq + client.length(answer)) == []
+    assert device.count("tcp_bad_ack") == 0 and device.count("tcp_rto") == 1
+
+
+def test_challenges_come_back_after_a_second(device):
+    """Section 7."""
+    client = connect(device)
+    for _ in range(60):
+        client.segment("S")
+    device.pass_ms(1001)
+    assert len(client.segment("S")) == 1
+
+
+def test_answers_to_old_data_are_no_challenges(device):
+    """A peer whose ACKs got lost must not be left alone by the limit."""
+    client = connect(device)
+    client.request("/nope")
+    assert sum(len(client.segment("PA", GET, seq=client.first_seq)) for _ in range(80)) == 80
