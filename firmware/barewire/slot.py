@@ -37,9 +37,8 @@ CLOSED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSING, TIME_WAIT, CLOSE_WAIT, LAS
 
 # Flags: an ACK is owed; send FIN after the last byte; a partial ACK came in this recovery; the retransmission timer runs;
 # send one segment from snd_una; in the list of work; in fast recovery; the window is closed and is probed; just opened;
-# an ACK is owed that may wait for something to carry it
-ACK_NOW, SHUT, PARTIAL, RTX_ON, RESEND, IN_WORK, RECOVERING, PROBING, FRESH, ACK_LATER = (1 << _k for _k in range(10))
-TOO_BIG = 1 << 16       # the segment size was lowered (icmp.py): send again, which is no time-out
+# an ACK is owed that may wait for something to carry it; the segment size was lowered (icmp.py): send again, it is no time-out
+ACK_NOW, SHUT, PARTIAL, RTX_ON, RESEND, IN_WORK, RECOVERING, PROBING, FRESH, ACK_LATER, TOO_BIG = (1 << _k for _k in range(11))
 
 PAGE_SHIFT = board.PAGE_BYTES.bit_length() - 1
 CHUNK_BYTES = 1460      # how assets are cut (image/assets.py), and the most we send in a segment

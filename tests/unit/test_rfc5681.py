@@ -232,6 +232,14 @@ def test_3042_not_after_a_time_out(flow):
         flow.expects_nothing()
 
 
+def test_3042_a_time_out_forgets_the_duplicates(flow):
+    flow.sends(ack=0)
+    flow.expects(seq=10 * M)
+    flow.waits(1000)
+    flow.expects(seq=0)
+    flow.expects_nothing()
+
+
 # ---- section 4.1: idle connections -------------------------------------------------------------------------------------
 
 def test_4_1_an_idle_connection_starts_again(flow):

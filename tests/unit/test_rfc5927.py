@@ -154,6 +154,13 @@ def test_a_short_quote(flow, size):
     unmoved(flow, "icmp_stray")
 
 
+def test_a_quote_behind_the_end_of_the_datagram(flow):
+    """What the checksum does not cover is not believed: bytes behind the datagram, or left in the buffer."""
+    message = bytes(IP(src="10.0.2.1", dst=ADDRESS) / ICMP(type=3, code=4, nexthopmtu=1280))
+    flow.waiting = flow.mine(flow.device.raw(bytes(Ether(src=PEER_MAC, dst=MAC))[:12] + b"\x08\x00" + message + quoted(flow)))
+    unmoved(flow, "icmp_stray")
+
+
 def test_a_quote_with_ip_options(flow):
     """We send none."""
     error(flow, quoted(flow, options=[b"\1\1\1\1"[:1]] * 4))

@@ -78,6 +78,22 @@ def test_step_3_a_full_ack_never_exceeds_ssthresh(loss):
     assert loss.slot("CWND") == loss.slot("SSTHRESH") == 10 * M
 
 
+def test_after_recovery_the_count_of_bytes_starts_anew(loss):
+    """RFC 5681 section 3.1: what was acknowledged of the old window is not credited to the new one."""
+    loss.sends(ack=32 * M)
+    loss.expects_run(32 * M, [M, M])
+    for k in range(33, 50):                     # slow start up to SSTHRESH, congestion avoidance beyond it
+        loss.sends(ack=k * M)
+        loss.waiting.clear()
+    assert loss.slot("CWND_ACKED") > 0
+    for _ in range(3):
+        loss.sends(ack=49 * M)
+        loss.waiting.clear()
+    loss.sends(ack=loss.slot("SND_MAX") - loss.first_ack & 0xFFFFFFFF)
+    assert not recovering(loss) and loss.slot("CWND_ACKED") == 0
+    loss.waiting.clear()
+
+
 def test_step_3_the_first_partial_ack_restarts_the_timer(loss):
     rto = loss.slot("RTO")
     loss.waits(rto - 50)
