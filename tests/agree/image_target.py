@@ -1,6 +1,7 @@
 """The appliance's image in QEMU as a target: recorded frames go in one by one, what comes out is compared.
 
-The image differs from a recording in three things, and only here they are taken out:
+The recording is the simulator's, with the slots, pages, buffers and filter of addresses that the board has
+(targets.Simulated, `like`). The image differs from it in three things, and only here they are taken out:
 
  - Its key is random, so its initial sequence numbers are others. `Numbers` adds the difference to the acknowledgement
    numbers that go in and takes it from the sequence numbers that come out, per peer; checksums follow.
@@ -88,7 +89,7 @@ class Numbers:
 class Image:
     """One machine and its wire (QEMU, "-netdev dgram": frames as UDP datagrams). Entered when it has announced itself."""
 
-    def __init__(self, image):
+    def __init__(self, board, image):
         self.numbers, self.barriers = Numbers(), 0
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
@@ -97,8 +98,8 @@ class Image:
             free.bind(("127.0.0.1", 0))
             self.there = free.getsockname()
         ends = self.there[1], self.socket.getsockname()[1]
-        self.machine = Qemu(image=image, netdev="dgram,local.type=inet,local.host=127.0.0.1,local.port=%d,"
-                                                "remote.type=inet,remote.host=127.0.0.1,remote.port=%d" % ends)
+        self.machine = Qemu(board=board, image=image, netdev="dgram,local.type=inet,local.host=127.0.0.1,local.port=%d,"
+                                                             "remote.type=inet,remote.host=127.0.0.1,remote.port=%d" % ends)
 
     def __enter__(self):
         self.machine.start()
@@ -155,10 +156,10 @@ def comparable(counters):
     return {name: count for name, count in counters.items() if name not in OWN}
 
 
-def differences(image, peer):
+def differences(board, image, peer):
     """Run the recording of `peer` on a new machine; returns what differs as text, "" if nothing does."""
     said = ""
-    with Image(image) as target:
+    with Image(board, image) as target:
         for (_, frames), (_, recorded) in zip(peer.records, peer.answers):
             recorded = [out for out in recorded if not unasked(out)]
             for frame in frames:
@@ -171,9 +172,9 @@ def differences(image, peer):
                 break
         told, expected = target.counters(), peer.device.state()[0]
     told = {name: told[name] for name in expected}
-    if not said and comparable(told) != comparable(expected):
-        said = "counters: " + str({name: (count, told[name]) for name, count in comparable(expected).items()
-                                   if count != comparable(told)[name]})
+    ours, theirs = comparable(expected), comparable(told)
+    if not said and ours != theirs:
+        said = "counters: " + str({name: (count, theirs[name]) for name, count in ours.items() if count != theirs[name]})
     if said and any(told[name] > expected[name] for name in TIMERS):
         raise Late(said)
     return said
