@@ -3,7 +3,8 @@
     with Qemu(build="build", netdev="user,hostfwd=tcp:127.0.0.1:8080-:80") as machine:
         machine.wait_ready()
 
-    python image/qemu.py [--board microvm] [--build build] [--netdev ARGS] [--memory MIB] [--append WORDS] [--pcap FILE]
+    python image/qemu.py [--board microvm] [--build build] [--netdev ARGS] [--sensor SOURCE] [--memory MIB]
+                         [--append WORDS] [--pcap FILE]
 
 ARGS is QEMU's -netdev without an id; without --netdev the machine has no network card. The accelerator is TCG unless
 ACCEL=kvm (or --accel kvm). The command ends with the machine: 0 after an orderly stop, 2 where it never got ready.
@@ -37,11 +38,13 @@ class Qemu:
     """One machine. A context manager: leaving it ends QEMU, whatever happened. Start it from a thread that stays."""
 
     def __init__(self, build="build", board="microvm", netdev="", *, image=None, memory=None, accel=None, append="",
-                 pcap=None, extra=(), echo=None):
-        """`image` instead of build/<board>/appliance.elf; `memory` in MiB; `echo(line)` is called for each console line."""
+                 pcap=None, extra=(), echo=None, sensor=""):
+        """`image` instead of build/<board>/appliance.elf; `memory` in MiB; `echo(line)` is called for each console line;
+        `sensor` is [sensor] source: what it reads is attached where that is no part of the board."""
         self.board, self.settings, self.echo = board, settings.board(board)["qemu"], echo
         self.image = Path(image or Path(build) / board / "appliance.elf")
-        self.arguments = self._arguments(netdev, memory, accel or os.environ.get("ACCEL") or "tcg", append, pcap, extra)
+        self.arguments = self._arguments(netdev, memory, accel or os.environ.get("ACCEL") or "tcg", append, pcap,
+                                         [*self.settings.get("sensor", {}).get(sensor, ()), *extra])
         self.lines: list[str] = []
         self._partial = ""
         self._changed = threading.Condition()
@@ -190,6 +193,7 @@ def run() -> int:
     parser.add_argument("--build", default="build")
     parser.add_argument("--image", help="an ELF file instead of BUILD/BOARD/appliance.elf")
     parser.add_argument("--netdev", default="", help="QEMU's -netdev without id=, for instance user,hostfwd=tcp:127.0.0.1:8080-:80")
+    parser.add_argument("--sensor", default="", help="[sensor] source: attach what it reads, for instance tmp105")
     parser.add_argument("--memory", type=int, help="MiB")
     parser.add_argument("--accel", choices=("tcg", "kvm"))
     parser.add_argument("--append", default="", help="words for the appliance's command line")

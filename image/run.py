@@ -95,7 +95,8 @@ def serve(given, config) -> int:
     command = collector(config)
     receiver = subprocess.Popen([*GUARD, *command], cwd=ROOT, process_group=0) if command else None
     try:
-        with Qemu(given.build, given.board, user_netdev(config, given.http, query), echo=show) as machine:
+        with Qemu(given.build, given.board, user_netdev(config, given.http, query), echo=show,
+                  sensor=config.source) as machine:
             machine.wait_ready()
             for line in served(config, given.http, query):
                 show(line)

@@ -101,7 +101,7 @@ def generate(program: Program) -> dict[str, str]:
             unit.imports["micropython"] = ("micropython", None)
             unit.tree.body.insert(1 if ast.get_docstring(unit.tree) else 0,
                                   place(ast.Import([ast.alias("micropython")]), unit.tree.body[0]))
-    needed = Needed(program)
+    needed = Needed(program, final=True)
     return {path_of(program.unit(name)): text_of(needed, program.unit(name)) for name in needed.modules}
 
 

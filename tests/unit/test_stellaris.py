@@ -15,7 +15,7 @@ def test_the_start_follows_the_data_sheet():
     assert card.tctl == chip.TXEN | chip.PADEN | chip.CRC | chip.DUPLEX
     assert card.im == chip.RXINT | chip.FOV | chip.PHYINT and card.mdv == 10
     assert card.phy.written == {17: 0x500}
-    assert board.pins == {0x400: 1, 0x420: 0x0C, 0x51C: 0x0D} and board.levels == 1
+    assert board.port_f.pins == {0x400: 1, 0x420: 0x0C, 0x50C: 0, 0x51C: 0x0D} and board.port_f.levels == 1
 
 
 def test_qemus_card_without_a_phy_counts_as_connected():
