@@ -6,7 +6,7 @@
 #               BOARD is microvm, lm3s6965evb or mps2_an385
 #   make sim    [CONFIG=] [HTTP=8080]                  the same appliance under CPython
 #   make bench                                         tables of measurements
-#   make flash  BOARD= [PORT=]                         onto a real board
+#   make flash  BOARD=lm3s6965evb [CONFIG=] [PORT=]    onto a real board; PORT: which debugger, by serial number or USB place
 #
 # MICROPYTHON=dir uses a MicroPython 1.25 source tree that is there instead of fetching one.
 BOARD = microvm
@@ -50,4 +50,5 @@ bench: setup-test
 	@$(VENV) -m tests.bench $(ARGS)
 
 flash:
-	@echo "barewire: make flash: no board of this version can be flashed: they run in QEMU (make run BOARD=)" >&2; exit 2
+	@image/setup.sh flash $(BOARD)
+	@python3 image/flash.py --board $(BOARD) --config $(CONFIG) --build $(BUILD) --port "$(PORT)"
