@@ -47,6 +47,7 @@ class Config:
     root: Path | None           # folder of the web files, None without [http]
     echo_port: int
     reading_inline: bool
+    dev: bool = False           # a development image, with a prompt: not in the file, DEV=1 says so
 
     def constants(self) -> dict:
         """The names and values of the module barewire.config."""
@@ -67,6 +68,7 @@ class Config:
             "HTTP": self.http,
             "HTTP_PORT": self.http_port,
             "UDP_ECHO_PORT": self.echo_port,
+            "DEV": self.dev,
         }
 
 
