@@ -11,6 +11,8 @@ import pytest
 from image import build, settings
 from image.qemu import Qemu
 from image.settings import ROOT, Refused
+from tests.agree.frames import MAC, Connection, Peer
+from tests.agree.image_target import Image
 from tests.guest.test_boot import Wire
 from tests.guest.test_run import free_port
 
@@ -253,6 +255,19 @@ def test_serves_its_pages_and_has_heap_left(image, board):
         assert machine.lines == ["barewire: greenhouse ready at 10.0.2.15"]
     print(f"{board}: {free[0]} bytes of heap free")
     assert min(free) >= 24 << 10 and free[0] - free[-1] < 1024
+
+
+def test_runts_and_giants_are_counted_said_once_and_served_on(image, board):
+    sizes = (6, 8, 13, 14, 1514, 1515, 1600, 2041)
+    bad = [size for size in sizes if size > 1514 or size < 14 and board == "lm3s6965evb"]   # QEMU's LAN9118 drops runts itself
+    with Image(board, image) as target:
+        for size in sizes * 3:
+            assert target.exchange((MAC + bytes(2100))[:size]) == []
+        console = target.machine.console
+        port = Connection(Peer(target), 60001)
+        metrics = port.get("/metrics").decode()
+    assert int(re.search(r"^nic_rx_bad (\d+)$", metrics, re.M)[1]) == 3 * len(bad)
+    assert console == "barewire: greenhouse ready at 10.0.2.15\nnetwork card: the first nic_rx_bad\n"
 
 
 def test_size(image, board):

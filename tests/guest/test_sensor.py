@@ -109,7 +109,7 @@ def test_the_example_costs_nothing_where_it_is_not_used():
     made = {path.relative_to(gen).as_posix() for path in gen.rglob("*.py")}
     assert "barewire/board.py" in made and not {"app/tmp105.py", "app/readings.py", "barewire/i2c/stellaris.py"} & made
     board = (gen / "barewire" / "board.py").read_text()
-    assert "def idle" in board and not re.search(r"^(def i2c|def _bus|from .*I2C)", board, re.M)
+    assert "def nic_where" in board and not re.search(r"^(def i2c|def _bus|from .*I2C)", board, re.M)
 
 
 @pytest.mark.parametrize("board", ["microvm", "mps2_an385"])

@@ -20,7 +20,7 @@ def test_the_start_follows_the_data_sheet():
 
 def test_qemus_card_without_a_phy_counts_as_connected():
     bench = Bench(BOARD, phy=False, filters=False)
-    assert bench.n[bench.d.LINK] == 1 and bench.d.link(bench.n) and bench.sleep() == 100 and bench.said() == ""
+    assert bench.n[bench.d.fifo.LINK] == 1 and bench.d.link(bench.n) and bench.sleep() == 100 and bench.said() == ""
 
 
 def test_the_fifo_holds_what_it_holds():

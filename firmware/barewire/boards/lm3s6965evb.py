@@ -19,7 +19,8 @@ SLOT_RX = const(1024)           # bytes a TCP slot holds until they are consumed
 PAGES = const(1)                # buffers for dynamic answers ...
 PAGE_BYTES = const(8192)        # ... and their size
 
-from barewire import config, driver     # noqa: E402  after the constants: the driver reads them
+from barewire import config, driver     # noqa: E402, F401  after the constants: the driver reads them
+from barewire.boards._cortex_m import entropy, given, idle   # noqa: E402, F401
 from barewire.i2c.stellaris import I2C   # noqa: E402
 
 _ETHERNET = const(0x40048000 >> 2)
@@ -113,11 +114,7 @@ def _mac():
         return config.MAC
     address = bytearray(6)
     _user_registers(_SYSTEM, address)
-    if address[0] & 1 or not any(address):
-        address = bytes((2, 0, config.DEVICE_ID >> 24 & 255, config.DEVICE_ID >> 16 & 255,
-                         config.DEVICE_ID >> 8 & 255, config.DEVICE_ID & 255))
-        print("board: USER_REG0 and USER_REG1 hold no MAC address; using", ":".join(["%02x" % b for b in address]))
-    return address
+    return given(address)
 
 
 def nic_where():
@@ -132,17 +129,3 @@ def i2c():
     """The bus I2C0 at 100 kbit/s, fresh from a reset: SCL is PB2, SDA is PB3; both need resistors to 3.3 V."""
     _bus(_SYSTEM, _GPIO_B)
     return I2C(_I2C, _I2C_PERIOD)
-
-
-def idle(n, ms):
-    """Sleep until the card has something or `ms` have passed, whatever comes first."""
-    if driver.arm(n):
-        port.idle(ms)
-    line = driver.news(n)
-    if line:
-        print(line)
-
-
-def entropy():
-    """16 bytes that an attacker cannot guess."""
-    return port.entropy()
