@@ -4,9 +4,10 @@
 #   make test   [ARGS="-k name"]                       every test that this machine can run
 #   make image  [BOARD=] [CONFIG=] [BUILD=build]       BUILD/BOARD/appliance.elf (and .bin for flash), with a size report
 #               BOARD is microvm, lm3s6965evb or mps2_an385
+#   make run    BOARD=mps2_an385 DEV=1 [PROMPT=2323]   the development image: a prompt for mpremote beside the appliance
 #   make sim    [CONFIG=] [HTTP=8080]                  the same appliance under CPython
 #   make bench                                         tables of measurements
-#   make flash  BOARD= [PORT=]                         onto a real board
+#   make flash  BOARD=lm3s6965evb [CONFIG=] [PORT=]    onto a real board; PORT: which debugger, by serial number or USB place
 #
 # MICROPYTHON=dir uses a MicroPython 1.25 source tree that is there instead of fetching one.
 BOARD = microvm
@@ -14,6 +15,10 @@ CONFIG = appliance.toml
 BUILD = build
 HTTP = 8080
 QUERY = 0
+PROMPT = 2323
+ifneq ($(filter-out 0,$(DEV)),)
+DEVELOPMENT = --dev
+endif
 VENV = build/venv/bin/python
 export ACCEL MICROPYTHON
 MAKEFLAGS += --no-print-directory
@@ -31,10 +36,10 @@ setup-test:
 	@image/setup.sh test
 
 image: setup
-	@python3 image/build.py --board $(BOARD) --config $(CONFIG) --build $(BUILD)
+	@python3 image/build.py --board $(BOARD) --config $(CONFIG) --build $(BUILD) $(DEVELOPMENT)
 
 run: image
-	@python3 image/run.py --board $(BOARD) --config $(CONFIG) --build $(BUILD) --http $(HTTP) --query $(QUERY)
+	@python3 image/run.py --board $(BOARD) --config $(CONFIG) --build $(BUILD) --http $(HTTP) --query $(QUERY) $(if $(DEVELOPMENT),--dev --prompt $(PROMPT))
 
 test: setup-test
 	@python3 image/micropython.py unix >/dev/null
@@ -50,4 +55,5 @@ bench: setup-test
 	@$(VENV) -m tests.bench $(ARGS)
 
 flash:
-	@echo "barewire: make flash: no board of this version can be flashed: they run in QEMU (make run BOARD=)" >&2; exit 2
+	@image/setup.sh flash $(BOARD)
+	@python3 image/flash.py --board $(BOARD) --config $(CONFIG) --build $(BUILD) --port "$(PORT)"

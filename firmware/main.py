@@ -10,6 +10,8 @@ if config.HTTP:
     from app import routes      # noqa: F401  registers what is answered by functions
 if config.SENSOR and not config.READING_INLINE:
     from app import readings
+if config.DEV:
+    from barewire import dev
 
 
 def address(n):
@@ -30,6 +32,9 @@ def main():
     if board.WORD == 32:
         gc.collect()        # little memory: what is free from here on is free in one piece
     print("barewire: %s ready at %s" % (config.NAME, address(config.ADDRESS)))
+    if config.DEV:
+        dev.serve(n, stack)     # the prompt has the machine, and gives the appliance its turns
+        return
     while True:
         wait = stack.poll(time.ticks_ms())
         if wait:

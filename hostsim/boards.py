@@ -2,6 +2,7 @@
 
 A board has `card`, the network card, and awake(index, seen): whether port.idle() returns at once.
 """
+from hostsim.devices.i2c import I2cMaster, Tmp105
 from hostsim.devices.lan9118 import Lan9118
 from hostsim.devices.lm3s6965 import Lm3s6965
 from hostsim.devices.stellaris import StellarisEthernet
@@ -36,11 +37,14 @@ class CortexM:
 
 
 class Lm3s6965evb(CortexM):
+    """With a thermometer on its I2C bus, which the board does not have by itself."""
     INTERRUPT = 42
 
     def __init__(self, fw, link, mac=MAC, **card):
         super().__init__(fw)
         self.chip = Lm3s6965(fw.memory, mac)
+        self.i2c = self.chip.i2c = I2cMaster(fw.memory, 0x40020000, self.chip.i2c_runs, self.chip.i2c_wired)
+        self.thermometer = self.i2c.devices[Tmp105.ADDRESS] = Tmp105(celsius=21.5)
         self.card = StellarisEthernet(fw.memory, 0x40048000, link, clocked=self.chip.ethernet_runs, **card)
 
 

@@ -175,7 +175,7 @@ class Firmware:
         raise ValueError("%s: no line WORD = 32 or WORD = 64" % path)
 
     def _make_config(self):
-        module = shims.module("barewire.config", **self.constants)
+        module = shims.module("barewire.config", **{"DEV": False, **self.constants})
 
         def lazily(name):                   # readings.py may import barewire modules: not before it is needed
             if name != "reading" or not self.constants.get("SENSOR_SOURCE"):

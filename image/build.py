@@ -2,10 +2,11 @@
 
 Where the program stays in flash, appliance.bin beside it is what the flash holds from address 0 on.
 
-    python image/build.py [--board microvm] [--config appliance.toml] [--build build] [--gen DIR]
+    python image/build.py [--board microvm] [--config appliance.toml] [--build build] [--dev] [--gen DIR]
 
 --gen DIR freezes the Python files of DIR (main.py among them) instead of the specialiser's. MicroPython itself is
-compiled once per board into build/port-<board>/libport.a, so another appliance costs a freeze and a link.
+compiled once per board into build/port-<board>/libport.a, so another appliance costs a freeze and a link. --dev makes
+BUILD/<board>-dev/appliance.elf, which has a compiler, a prompt and files beside the appliance.
 Formats: .mpy (MicroPython 1.25, py/persistentcode.h), frozen modules (tools/mpy-tool.py, py/frozenmod.h).
 """
 import argparse
@@ -51,24 +52,25 @@ def command(*arguments, output: Path | None = None) -> None:
         raise Refused(f"{Path(str(arguments[0])).name} failed: see the lines above")
 
 
-def specialise(board: str, config: Path, gen: Path) -> None:
+def specialise(board: str, config: Path, gen: Path, dev: bool) -> None:
     """Has image/specialize.py write the appliance's Python into `gen`; its one line and its exit code are the user's."""
     shutil.rmtree(gen, ignore_errors=True)
-    done = subprocess.run([sys.executable, ROOT / "image" / "specialize.py", "--board", board, "--config", config, "--out", gen])
+    done = subprocess.run([sys.executable, ROOT / "image" / "specialize.py", "--board", board, "--config", config, "--out", gen,
+                           *(["--dev"] if dev else [])])
     if done.returncode:
         sys.exit(done.returncode)
 
 
-def library(board: str, build: dict, tree: Path) -> Path:
+def library(board: str, build: dict, tree: Path, dev: bool) -> Path:
     """The folder with libport.a and its generated headers."""
     port = ROOT / "image" / "port" / build["port"]
-    folder = micropython.cache(tree, f"port-{board}")
+    folder = micropython.cache(tree, f"port-{settings.folder(board, dev)}")
     stamp, made = folder / "made-from", fingerprint(port, port.parent / "common", also=f"{tree}")
     with locked(folder):
         if not stamp.is_file() or stamp.read_text() != made:
             print(f"barewire: compiling MicroPython for {board}", file=sys.stderr)
             shutil.rmtree(folder, ignore_errors=True)   # MicroPython's rules keep names of modules that are gone
-            micropython.make(port, folder, f"TOP={tree}", f"CROSS_COMPILE={build['cross']}", f"BOARD={board}")
+            micropython.make(port, folder, f"TOP={tree}", f"CROSS_COMPILE={build['cross']}", f"BOARD={board}", f"DEV={dev:d}")
             stamp.write_text(made)
     return folder
 
@@ -133,10 +135,20 @@ def report(image: Path, out: Path, firmware: int, frozen: int, build: dict) -> s
             f"{code} without assets, {100 * code // limit} % of {limit}" + (memory(out, build) if "ram" in build else ""))
 
 
-def build_image(board: str, config: Path, folder: Path, gen: Path | None = None) -> Path:
+def development(board: str, build: dict) -> None:
+    """Changes a board's settings to those of a development image."""
+    if "dev_limit" not in build:
+        raise Refused(f"DEV=1: there is no development image for {board}: say BOARD=mps2_an385")
+    build["compile"].append("-DBAREWIRE_DEV=1")
+    build["size_limit"] = build["dev_limit"]
+
+
+def build_image(board: str, config: Path, folder: Path, gen: Path | None = None, dev: bool = False) -> Path:
     """Makes folder/<board>/appliance.elf unless it is up to date, prints the size report, returns the path."""
     build = settings.board(board)["build"]
-    out = folder / board
+    if dev:
+        development(board, build)
+    out = folder / settings.folder(board, dev)
     elf, stamp = out / "appliance.elf", out / "made-from"
     inputs = [gen] if gen else [ROOT / "firmware", config, *web_root(config)]
     with locked(out):
@@ -149,9 +161,9 @@ def build_image(board: str, config: Path, folder: Path, gen: Path | None = None)
             old.unlink(missing_ok=True)
         if not gen:
             gen = out / "gen"
-            specialise(board, config, gen)
+            specialise(board, config, gen, dev)
         tree = micropython.source()
-        port, mpys = library(board, build, tree), cross_compile(gen, out / "mpy", build)
+        port, mpys = library(board, build, tree, dev), cross_compile(gen, out / "mpy", build)
         frozen = freeze(mpys, out / "frozen", build, tree, port)
         firmware = freeze([mpy for mpy in mpys if mpy.stem != "assets"], out / "firmware", build, tree, port)
         line = report(link(out, build, port), out, firmware, frozen, build)
@@ -166,11 +178,12 @@ def run() -> None:
     parser.add_argument("--board", default="microvm")
     parser.add_argument("--config", default="appliance.toml", type=Path)
     parser.add_argument("--build", default="build", type=Path)
+    parser.add_argument("--dev", action="store_true", help="a development image, with a prompt")
     parser.add_argument("--gen", type=Path, help="freeze this folder instead of the specialiser's output")
     given = parser.parse_args()
     if not given.gen and not given.config.is_file():
         raise Refused(f"{given.config}: no such file: name the appliance's configuration with CONFIG=")
-    build_image(given.board, given.config, given.build, given.gen)
+    build_image(given.board, given.config, given.build, given.gen, given.dev)
 
 
 if __name__ == "__main__":

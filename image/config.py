@@ -61,6 +61,7 @@ class Config:
     reading_inline: bool
     allow: dict = field(hash=False)     # section -> the networks that may use it, none for everybody
     limits: dict = field(hash=False)    # key of [limits] -> number, 0 for no limit
+    dev: bool = False           # a development image, with a prompt: not in the file, DEV=1 says so
 
     def constants(self) -> dict:
         """The names and values of the module barewire.config."""
@@ -85,6 +86,7 @@ class Config:
                                  for section in ALLOWING for network in self.allow[section]),
             **{f"{section.upper()}_ALLOW": len(self.allow[section]) for section in ALLOWING},
             **{key.upper(): number for key, number in self.limits.items()},
+            "DEV": self.dev,
         }
 
 

@@ -129,6 +129,11 @@ class Program:
     def public(self, module: str) -> list[str]:
         return sorted(name for name in self._live(module) or () if not name.startswith("_"))
 
+    def has(self, module: str, name: str) -> bool:
+        """Whether that module of the firmware defines the name, as far as CPython can tell."""
+        unit, live = self.unit(module), self._live(module)
+        return live is None or name in live or name in unit.imports or name in unit.functions or name.startswith("__")
+
     def is_package(self, name: str) -> bool:
         return name in ("barewire", "app")
 

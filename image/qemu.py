@@ -3,7 +3,8 @@
     with Qemu(build="build", netdev="user,hostfwd=tcp:127.0.0.1:8080-:80") as machine:
         machine.wait_ready()
 
-    python image/qemu.py [--board microvm] [--build build] [--netdev ARGS] [--memory MIB] [--append WORDS] [--pcap FILE]
+    python image/qemu.py [--board microvm] [--build build] [--netdev ARGS] [--sensor SOURCE] [--dev] [--prompt PORT]
+                         [--memory MIB] [--append WORDS] [--pcap FILE]
 
 ARGS is QEMU's -netdev without an id; without --netdev the machine has no network card. The accelerator is TCG unless
 ACCEL=kvm (or --accel kvm). The command ends with the machine: 0 after an orderly stop, 2 where it never got ready.
@@ -37,11 +38,15 @@ class Qemu:
     """One machine. A context manager: leaving it ends QEMU, whatever happened. Start it from a thread that stays."""
 
     def __init__(self, build="build", board="microvm", netdev="", *, image=None, memory=None, accel=None, append="",
-                 pcap=None, extra=(), echo=None):
-        """`image` instead of build/<board>/appliance.elf; `memory` in MiB; `echo(line)` is called for each console line."""
+                 pcap=None, extra=(), echo=None, sensor="", dev=False, prompt=0):
+        """`image` instead of build/<board>/appliance.elf; `memory` in MiB; `echo(line)` is called for each console line;
+        `sensor` is [sensor] source: what it reads is attached where that is no part of the board; `dev` takes the development
+        image; `prompt`: a TCP port of 127.0.0.1 where the console can be spoken to."""
         self.board, self.settings, self.echo = board, settings.board(board)["qemu"], echo
-        self.image = Path(image or Path(build) / board / "appliance.elf")
-        self.arguments = self._arguments(netdev, memory, accel or os.environ.get("ACCEL") or "tcg", append, pcap, extra)
+        self.image = Path(image or Path(build) / settings.folder(board, dev) / "appliance.elf")
+        self.prompt = prompt
+        self.arguments = self._arguments(netdev, memory, accel or os.environ.get("ACCEL") or "tcg", append, pcap,
+                                         [*self.settings.get("sensor", {}).get(sensor, ()), *extra])
         self.lines: list[str] = []
         self._partial = ""
         self._changed = threading.Condition()
@@ -53,7 +58,7 @@ class Qemu:
         if accel not in ("tcg", "kvm"):
             raise Refused(f"ACCEL={accel}: there are tcg and kvm")
         line = [qemu["binary"], "-M", qemu["machine"], "-accel", accel, "-nodefaults", "-no-user-config", "-display", "none",
-                "-no-reboot", "-serial", "stdio", *self._processor(accel), *self._memory(memory), *qemu["arguments"],
+                "-no-reboot", *self._console(), *self._processor(accel), *self._memory(memory), *qemu["arguments"],
                 "-kernel", str(self.image)]
         if append:
             line += ["-append", append]
@@ -63,6 +68,13 @@ class Qemu:
         if netdev and pcap:
             line += ["-object", f"filter-dump,id=f0,netdev=n0,file={pcap}"]
         return [*line, *extra]
+
+    def _console(self) -> list[str]:
+        """Ours to read; with a prompt we get a copy of what it says."""
+        if not self.prompt:
+            return ["-serial", "stdio"]
+        return ["-chardev", f"socket,id=console,host=127.0.0.1,port={self.prompt},server=on,wait=off,logfile=/dev/stdout,logappend=on",
+                "-serial", "chardev:console"]
 
     def _processor(self, accel) -> list[str]:
         """A board has the processor that it has; an x86-64 machine has one to choose."""
@@ -190,6 +202,9 @@ def run() -> int:
     parser.add_argument("--build", default="build")
     parser.add_argument("--image", help="an ELF file instead of BUILD/BOARD/appliance.elf")
     parser.add_argument("--netdev", default="", help="QEMU's -netdev without id=, for instance user,hostfwd=tcp:127.0.0.1:8080-:80")
+    parser.add_argument("--sensor", default="", help="[sensor] source: attach what it reads, for instance tmp105")
+    parser.add_argument("--dev", action="store_true", help="the development image")
+    parser.add_argument("--prompt", type=int, default=0, help="TCP port of 127.0.0.1 for the console's prompt")
     parser.add_argument("--memory", type=int, help="MiB")
     parser.add_argument("--accel", choices=("tcg", "kvm"))
     parser.add_argument("--append", default="", help="words for the appliance's command line")

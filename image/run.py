@@ -1,6 +1,7 @@
 """`make run`: the appliance in QEMU with user-mode networking, reachable on 127.0.0.1, its sensor's datagrams beside it.
 
     python image/run.py [--board microvm] [--config appliance.toml] [--build build] [--http 8080] [--query PORT]
+                        [--dev [--prompt 2323]]
 
 No root. QEMU's user-mode network (QEMU, System Emulation, "Network emulation") is given the network that the
 configuration has, so any address works; what the appliance sends to the host's address there reaches 127.0.0.1.
@@ -63,13 +64,15 @@ def collector(config) -> list[str]:
     return [sys.executable, "-m", "hostsim", "collect", "--address", "127.0.0.1", "--port", str(config.collector_port)]
 
 
-def served(config, http: int, query: int) -> list[str]:
+def served(config, http: int, query: int, prompt: int) -> list[str]:
     """What can be done now, one line each."""
     lines = []
     if config.http:
         lines.append(f"dashboard: http://127.0.0.1:{http}/")
     if config.query_port:
         lines.append(f"sensor query: udp 127.0.0.1:{query}")
+    if prompt:
+        lines.append(f"prompt: build/venv/bin/mpremote connect socket://127.0.0.1:{prompt}")
     return [*lines, "Ctrl-C ends it"]
 
 
@@ -92,12 +95,16 @@ def serve(given, config) -> int:
     """Runs until the appliance stops or the user ends it."""
     query = given.query or config.query_port
     check_ports(config, given.http, query)
+    prompt = given.prompt if given.dev else 0
+    if prompt:
+        free(socket.SOCK_STREAM, prompt, "end the program that holds it, or say make run DEV=1 PROMPT=another")
     command = collector(config)
     receiver = subprocess.Popen([*GUARD, *command], cwd=ROOT, process_group=0) if command else None
     try:
-        with Qemu(given.build, given.board, user_netdev(config, given.http, query), echo=show) as machine:
+        with Qemu(given.build, given.board, user_netdev(config, given.http, query), echo=show,
+                  sensor=config.source, dev=given.dev, prompt=prompt) as machine:
             machine.wait_ready()
-            for line in served(config, given.http, query):
+            for line in served(config, given.http, query, prompt):
                 show(line)
             machine.wait()
             raise Refused("the appliance stopped by itself: its last line above says why")
@@ -114,6 +121,8 @@ def run() -> int:
     parser.add_argument("--build", default="build")
     parser.add_argument("--http", default=8080, type=int, help="port of 127.0.0.1 for the appliance's pages")
     parser.add_argument("--query", default=0, type=int, help="port of 127.0.0.1 for the sensor query (default: the same)")
+    parser.add_argument("--dev", action="store_true", help="the development image")
+    parser.add_argument("--prompt", default=2323, type=int, help="port of 127.0.0.1 for its prompt")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:

@@ -23,6 +23,11 @@ def board(name: str) -> dict:
     return tomllib.loads(path.read_text())
 
 
+def folder(board: str, dev: bool = False) -> str:
+    """The name of the folder of a board's image below BUILD."""
+    return f"{board}-dev" if dev else board
+
+
 @contextlib.contextmanager
 def locked(name: Path):
     """Two commands that make the same things wait for each other."""

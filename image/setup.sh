@@ -1,6 +1,6 @@
 #!/bin/sh
-# Sees to it that this machine has what barewire needs: `image/setup.sh run [BOARD]` for a board's image and QEMU, `test`
-# for the tests as well, which take every board. Installs missing packages with apt-get, and Python tools into
+# Sees to it that this machine has what barewire needs: `image/setup.sh run [BOARD]` for a board's image and QEMU, `flash
+# BOARD` for its image and OpenOCD where it has a flash, `test` for the tests as well, which take every board. Installs missing packages with apt-get, and Python tools into
 # build/venv. Does nothing, fast, once done.
 # POSIX sh: on a fresh machine there is no Python yet.
 set -u
@@ -19,16 +19,20 @@ need() { # need COMMAND PACKAGE...: the packages are missing where the command i
 }
 
 need python3 python3 python3-venv
+board="image/boards/${2:-microvm}.toml"
+if [ "${1:-run}" = flash ]; then
+    grep -q '^openocd = ' "$board" 2>/dev/null || { [ -z "$missing" ] && exit 0; }      # image/flash.py says what to do
+    need openocd openocd
+fi
 need gcc gcc libc6-dev
 need ld binutils
 need patch patch
-board="image/boards/${2:-microvm}.toml"
 if [ "${1:-run}" = test ] || ! grep -q '^cross = "arm' "$board" 2>/dev/null; then
     need qemu-system-x86_64 qemu-system-x86
 fi
 if [ "${1:-run}" = test ] || grep -q '^cross = "arm' "$board" 2>/dev/null; then
     need arm-none-eabi-gcc gcc-arm-none-eabi
-    need qemu-system-arm qemu-system-arm
+    [ "${1:-run}" = flash ] || need qemu-system-arm qemu-system-arm
     [ -e /usr/include/newlib/string.h ] || missing="$missing libnewlib-arm-none-eabi"
 fi
 if [ ! -e /usr/include/stdio.h ]; then

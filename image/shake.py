@@ -14,10 +14,13 @@ FIRMWARE = ("barewire", "app", "assets", "main")
 
 
 class Needed:
-    """The live part of a program. `prepare(unit)` is called for each module that turns out to be needed."""
+    """The live part of a program. `prepare(unit)` is called for each module that turns out to be needed.
 
-    def __init__(self, program: Program, prepare=lambda unit: None, root: str = "main"):
-        self.program, self.prepare = program, prepare
+    `final`: nothing is left that folding would still take away, so a name that its module lacks is refused.
+    """
+
+    def __init__(self, program: Program, prepare=lambda unit: None, root: str = "main", final: bool = False):
+        self.program, self.prepare, self.final = program, prepare, final
         self.modules = []
         self.names = set()          # (module, name)
         self.texts = set()          # names that occur as text or behind an unknown object
@@ -76,6 +79,12 @@ class Needed:
         if module.partition(".")[0] in FIRMWARE and not (self.program.unit(module) or self.program.is_package(module)):
             refuse(statement, f"there is no module {module} in the firmware; correct the import")
 
+    def check_member(self, node: ast.Attribute, module: str):
+        if self.final and not self.program.has(module, node.attr):
+            name = "this board" if module == "barewire.board" else f"module {module}"
+            refuse(node, f"{name} has no {node.attr}; " + ("choose one that has it, or do without" if module == "barewire.board"
+                                                           else "correct the name"))
+
     def follow(self, unit: Unit, statement: ast.stmt):
         """Everything that this live statement mentions."""
         for node in ast.walk(statement):
@@ -87,6 +96,7 @@ class Needed:
                     if self.program.unit(f"{base.value}.{node.attr}"):
                         self.add_module(f"{base.value}.{node.attr}")
                     elif self.program.unit(base.value):
+                        self.check_member(node, base.value)
                         self.add_name(self.program.unit(base.value), node.attr)
                 else:
                     self.texts.add(node.attr)

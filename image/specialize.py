@@ -10,6 +10,7 @@ next such line.
 import argparse
 import ast
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -101,7 +102,7 @@ def generate(program: Program) -> dict[str, str]:
             unit.imports["micropython"] = ("micropython", None)
             unit.tree.body.insert(1 if ast.get_docstring(unit.tree) else 0,
                                   place(ast.Import([ast.alias("micropython")]), unit.tree.body[0]))
-    needed = Needed(program)
+    needed = Needed(program, final=True)
     return {path_of(program.unit(name)): text_of(needed, program.unit(name)) for name in needed.modules}
 
 
@@ -167,10 +168,11 @@ def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(description="Specialise the firmware for one board and one configuration.")
     parser.add_argument("--board", default="microvm", help="a file of firmware/barewire/boards")
     parser.add_argument("--config", default="appliance.toml", help="the configuration")
+    parser.add_argument("--dev", action="store_true", help="a development image, with a prompt")
     parser.add_argument("--out", required=True, help="folder for the modules to freeze")
     options = parser.parse_args(arguments)
     try:
-        specialize(load(options.config), options.board, options.out)
+        specialize(replace(load(options.config), dev=options.dev), options.board, options.out)
     except (ConfigError, SpecializeError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -319,7 +319,7 @@ def windows_that_change(peer):
 
 @script
 def many_connections_at_once(peer):
-    many = [Connection(peer, 48000 + 17 * k, 1000 * k, window=3000) for k in range(64)]
+    many = [Connection(peer, 48000 + 17 * k, 1000 * k, window=3000) for k in range(peer.device.slots)]
     peer.send(tcp(SYN, 1, port=50000), tcp(ACK, 5, 6, port=50001))      # none is old enough to give way
     for step in range(3):
         for one in many:
@@ -334,6 +334,6 @@ def many_connections_at_once(peer):
 def the_last_slot_is_taken_meanwhile(peer):
     late = probe(peer, 49999)
     syn_ack, = late.mine(peer.send(tcp(SYN, 9, port=49999)))
-    for k in range(64):
+    for k in range(peer.device.slots):
         Connection(peer, 50000 + k)
     peer.send(tcp(ACK, 10, syn_ack.seq + 1, port=49999))

@@ -17,10 +17,11 @@ from hostsim import loader
 from image import assets as compiler
 from image import build, config, micropython, specialize
 from image.settings import ROOT
-from tests.agree.frames import ENTROPY
+from tests.agree.frames import ENTROPY, MAC
 
 HEAP = "24M"
 MOST_OUTPUT = 4 << 20       # replay.py's buffer
+BROADCAST = b"\xFF" * 6
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,24 @@ SECOND = Appliance(replace(EXAMPLE.config, name='the "second"', prefix=16, sourc
 LIMITED = Appliance(config.load(Path(__file__).parent / "limited.toml"))
 
 
-class Simulated:
-    """The firmware as it is, under CPython: `word` 32 or 64 for checked arithmetic, None for the fast mode."""
+SIZES = "TCP_SLOTS", "SLOT_RX", "PAGES", "PAGE_BYTES"      # what answers depend on of a board
+# Boards whose card shows its stack no frame for another address: the LAN9118 in QEMU compares (virtio's card and the
+# Stellaris controller there do not), so what the stack would count of such a frame is not counted
+FILTERING = {"mps2_an385"}
 
-    def __init__(self, word=None, appliance=EXAMPLE):
-        self.appliance = appliance
+
+class Simulated:
+    """The firmware as it is, under CPython: `word` 32 or 64 for checked arithmetic, None for the fast mode.
+
+    `like`: the board whose slots, pages, buffers and filter of addresses it has.
+    """
+
+    def __init__(self, word=None, appliance=EXAMPLE, like="unix"):
+        self.appliance, self.like = appliance, like
+        board = loader.load(appliance.config, board=like).board
         self.fw = loader.load(appliance.config, board="unix", word=word, checked=word is not None, assets=appliance.assets(),
-                              root=appliance.root())
+                              root=appliance.root(), overrides={name: getattr(board, name) for name in SIZES})
+        self.slots = board.TCP_SLOTS
         self.fw.load("app.routes")
         self.n = self.fw.driver.open(None)
         source = None if appliance.config.reading_inline else self.fw.config.reading
@@ -69,7 +81,8 @@ class Simulated:
         if frames is None:
             return 0, None
         for frame in frames:
-            assert self.fw.driver.put(self.n, frame)
+            if self.like not in FILTERING or frame[:6] in (MAC, BROADCAST):
+                assert self.fw.driver.put(self.n, frame)
         wait = self.stack.poll(now)
         sent = []
         while (out := self.fw.driver.take(self.n)) is not None:
@@ -104,9 +117,9 @@ def state(fw, s, slots, console):
     return counters, s, words, console
 
 
-def under_cpython(records, word, appliance=EXAMPLE):
+def under_cpython(records, word, appliance=EXAMPLE, like="unix"):
     """(answers, state) of the simulator."""
-    target = Simulated(word, appliance)
+    target = Simulated(word, appliance, like)
     return [target.feed(*record) for record in records], target.state()
 
 

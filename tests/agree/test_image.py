@@ -1,33 +1,34 @@
-"""The image in QEMU answers the scripts that take no time, and random talk, as the simulator does."""
+"""The images in QEMU, one per board, answer the scripts that take no time, and random talk, as the simulator does."""
 import shutil
 
 import pytest
 
 from image import build, settings
 from image.settings import ROOT
-from tests.agree import microvm, scripts, targets
+from tests.agree import image_target, scripts, targets
 from tests.agree.random_talk import talk
 from tests.agree.test_targets import recorded
 
+BOARDS = "microvm", "lm3s6965evb", "mps2_an385"
 SEEDS = range(100, 106)
-TRIES = 5
+TRIES = 12
 
 
-@pytest.fixture(scope="module")
-def appliance():
-    """The example appliance's image, built if it is not up to date."""
-    binary = settings.board("microvm")["qemu"]["binary"]
+@pytest.fixture(scope="module", params=BOARDS)
+def appliance(request):
+    """(board, the example appliance's image for it, built if it is not up to date)."""
+    binary = settings.board(request.param)["qemu"]["binary"]
     if not shutil.which(binary):
         pytest.skip(binary + " is not installed")
-    return build.build_image("microvm", ROOT / "appliance.toml", ROOT / "build")
+    return request.param, build.build_image(request.param, ROOT / "appliance.toml", ROOT / "build")
 
 
 def differences(appliance, peer):
     """What the image answers otherwise; tried again as long as it was only late."""
     for _ in range(TRIES):
         try:
-            return microvm.differences(appliance, peer)
-        except microvm.Late as late:
+            return image_target.differences(*appliance, peer)
+        except image_target.Late as late:
             said = "too slow to compare, %d times\n%s" % (TRIES, late)
     return said
 
@@ -41,28 +42,29 @@ def agree(appliance, peer):
 
 @pytest.mark.parametrize("script", scripts.SCRIPTS)
 def test_script(script, appliance):
-    agree(appliance, recorded(scripts.SCRIPTS[script]))
+    agree(appliance, recorded(scripts.SCRIPTS[script], like=appliance[0]))
 
 
 @pytest.fixture(scope="module")
 def limited(appliance):
-    """An image with limits."""
-    return build.build_image("microvm", ROOT / "tests/agree/limited.toml", ROOT / "build" / "limited")
+    """The same board with limits."""
+    board, _ = appliance
+    return board, build.build_image(board, ROOT / "tests/agree/limited.toml", ROOT / "build" / "limited")
 
 
 @pytest.mark.parametrize("script", ["sources_in_and_outside_of_the_lists"])
 def test_limited_appliance(script, limited):
-    agree(limited, recorded(scripts.LIMITED[script], targets.LIMITED))
+    agree(limited, recorded(scripts.LIMITED[script], targets.LIMITED, like=limited[0]))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_talk(seed, appliance):
-    agree(appliance, recorded(lambda peer: talk(peer, seed, timeless=True)))
+    agree(appliance, recorded(lambda peer: talk(peer, seed, timeless=True), like=appliance[0]))
 
 
 def test_a_difference_shows(appliance):
     """Control: a recording that was tampered with, in a byte of an answer and in a counter, is found out."""
-    peer = recorded(scripts.SCRIPTS["get_everything"])
+    peer = recorded(scripts.SCRIPTS["get_everything"], like=appliance[0])
     k = next(k for k, (_, sent) in enumerate(peer.answers) if len(sent) > 3)
     genuine = peer.answers[k][1][2]
     peer.answers[k][1][2] = genuine[:200] + bytes([genuine[200] ^ 1]) + genuine[201:]

@@ -10,9 +10,9 @@ from tests.agree.random_talk import talk
 SEEDS = 6
 
 
-def recorded(script, appliance=targets.EXAMPLE):
+def recorded(script, appliance=targets.EXAMPLE, like="unix"):
     """What `script` said to the fast simulator, and what that answered."""
-    peer = Peer(targets.Simulated(appliance=appliance))
+    peer = Peer(targets.Simulated(appliance=appliance, like=like))
     script(peer)
     peer.hang_up()
     assert peer.device.stack.s[peer.device.fw.state.OPEN] == 0
@@ -71,6 +71,16 @@ def test_random_talk_with_the_limited(seed):
 @pytest.mark.parametrize("seed", range(50, 53))
 def test_random_talk_with_the_second(seed):
     agree(recorded(lambda peer: talk(peer, seed), targets.SECOND))
+
+
+@pytest.mark.parametrize("word", [32, 64])
+@pytest.mark.parametrize("like", ["lm3s6965evb", "mps2_an385"])
+def test_random_talk_with_the_memory_of_a_board(like, word):
+    """The recordings that test_image.py compares the boards' images with do not depend on the word's size either."""
+    peer = recorded(lambda peer: talk(peer, 100), like=like)
+    answers, state = targets.under_cpython(peer.records, word, like=like)
+    assert not (difference := differ(peer, answers, str(word))), difference
+    assert state == peer.device.state()
 
 
 def test_scripts_reach_every_counter():

@@ -146,6 +146,31 @@ def test_a_transmitter_that_never_ends_costs_frames_not_the_device(board):
     assert bench.counters() == {"nic_tx_stuck": 3} and not bench.wire.sent
 
 
+@boards
+def test_what_goes_wrong_is_said_once(board):
+    bench = Bench(board)
+    bench.card.fits = lambda size: True
+    bench.card.filters = False
+    for k in range(3):
+        assert bench.card.receive(frame_of(13)) and bench.rx() is None
+        bench.sleep()
+    assert bench.said() == "network card: the first nic_rx_bad\n"
+    del bench.card.fits
+    while bench.card.receive(frame_of(1514)):           # until one finds no room
+        pass
+    for k in range(3):
+        bench.sleep()
+        bench.echo()
+    bench.card.frame_turns = None
+    while bench.push(b"\xAA" * 54, b"\xBB" * 1460):
+        pass
+    assert bench.card.receive(frame_of(100)) and bench.echo() == 1
+    for k in range(4):
+        bench.sleep()
+    assert bench.said() == "".join("network card: the first nic_%s\n" % what for what in ("rx_bad", "rx_lost", "tx_stuck"))
+    assert bench.counters() == {"nic_rx_bad": 3, "nic_rx_lost": 1, "nic_tx_stuck": 1} and not bench.n[bench.d.NEWS]
+
+
 # ---- sleep and link --------------------------------------------------------------------------------------------
 @boards
 def test_sleep_ends_with_a_frame(board):
@@ -167,13 +192,13 @@ def test_the_link_goes_and_comes_and_it_is_said_once(board):
     for k in range(2):
         bench.card.set_link(False)
         assert bench.board.awake(0, 0) and bench.sleep() == 0 and bench.sleep() == 100
-        assert bench.n[bench.d.LINK] == 0 and not bench.d.link(bench.n)
+        assert bench.n[bench.d.fifo.LINK] == 0 and not bench.d.link(bench.n)
         bench.card.receive(frame_of(60))
         bench.push(frame_of(64))
         assert bench.rx() is None and not bench.wire.sent
         bench.card.set_link(True)
         assert bench.board.awake(0, 0) and bench.sleep() == 0 and bench.sleep() == 100
-        assert bench.n[bench.d.LINK] == 1 and bench.d.link(bench.n)
+        assert bench.n[bench.d.fifo.LINK] == 1 and bench.d.link(bench.n)
         bench.card.receive(frame_of(60))
         assert bench.echo() == 1 and bench.wire.sent.pop() == frame_of(60)
         assert bench.counters() == {"nic_link_lost": k + 1}
@@ -185,7 +210,7 @@ def test_a_short_loss_between_two_looks_is_noticed(board):
     bench = Bench(board)
     bench.card.set_link(False)
     bench.card.set_link(True)
-    assert bench.sleep() == 0 and bench.n[bench.d.LINK] == 1 and bench.said() == ""
+    assert bench.sleep() == 0 and bench.n[bench.d.fifo.LINK] == 1 and bench.said() == ""
 
 
 @boards
@@ -194,7 +219,7 @@ def test_a_cable_that_comes_after_the_start(board):
     bench.card.set_link(False)
     bench.open()
     bench.sleep()                                   # the first one may end at once: the PHY tells what happened before
-    assert not bench.n[bench.d.LINK] and bench.sleep() == 100
+    assert not bench.n[bench.d.fifo.LINK] and bench.sleep() == 100
     bench.card.set_link(True)
     assert bench.sleep() == 0 and bench.said() == "link: up\n" and not bench.counters()
 
@@ -217,11 +242,11 @@ def test_a_slow_phy_is_waited_for_and_a_dead_one_is_not(board):
     bench = Bench(board, start=False)
     bench.card.phy_turns = 200
     bench.open()
-    assert bench.n[bench.d.LINK] == 1
+    assert bench.n[bench.d.fifo.LINK] == 1
     bench = Bench(board, start=False)
     bench.card.phy_turns = None
     bench.open()
-    assert bench.n[bench.d.LINK] == 0 and bench.sleep() == 100
+    assert bench.n[bench.d.fifo.LINK] == 0 and bench.sleep() == 100
     bench.card.receive(frame_of(60))
     assert bench.echo() == 1 and bench.wire.sent == [frame_of(60)]      # frames go on, link or not
     assert not bench.counters() and bench.said() == ""

@@ -44,6 +44,17 @@ def test_a_board_brings_its_own_tools(bare_path, arguments, wanted):
     assert ("qemu-system-arm" in said and "gcc-arm-none-eabi" in said) == ("arm" in wanted) == ("arm" in said)
 
 
+def test_flashing_brings_openocd_where_a_board_has_a_flash(bare_path):
+    (bare_path / "apt-get").symlink_to("/bin/false")
+    (bare_path / "grep").symlink_to(shutil.which("grep"))
+    (bare_path / "python3").symlink_to("/bin/true")
+    said = setup(bare_path, "flash", "lm3s6965evb").stderr
+    assert "openocd" in said and "gcc-arm-none-eabi" in said and "qemu" not in said
+    for board in "microvm", "mps2_an385", "toaster":
+        done = setup(bare_path, "flash", board)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_missing_packages_on_another_distribution(bare_path):
     done = setup(bare_path, "test")
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "there is no apt-get here" in done.stderr

@@ -278,6 +278,13 @@ def test_a_name_that_is_looked_up_as_text_stays():
     assert "def level" in texts["sources.py"] and "other" not in texts["sources.py"]
 
 
+def test_a_name_that_its_module_lacks_is_refused_where_it_is_needed():
+    lib = "def there():\n    pass\n"
+    with pytest.raises(SpecializeError, match=r"^firmware/main\.py:2: module lib has no gone; correct the name$"):
+        modules(main="import lib\nlib.gone()\n", lib=lib)
+    assert "there" in modules(main="import lib\nON = False\nif ON:\n    lib.gone()\nlib.there()\n", lib=lib)["lib.py"]
+
+
 def test_variables_are_no_constants():
     texts = modules(main="COUNT = 0\ndef f():\n    global COUNT\n    COUNT = COUNT + 1\nf()\n")
     assert "COUNT = COUNT + 1" in texts["main.py"]

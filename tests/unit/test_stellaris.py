@@ -15,12 +15,12 @@ def test_the_start_follows_the_data_sheet():
     assert card.tctl == chip.TXEN | chip.PADEN | chip.CRC | chip.DUPLEX
     assert card.im == chip.RXINT | chip.FOV | chip.PHYINT and card.mdv == 10
     assert card.phy.written == {17: 0x500}
-    assert board.pins == {0x400: 1, 0x420: 0x0C, 0x51C: 0x0D} and board.levels == 1
+    assert board.port_f.pins == {0x400: 1, 0x420: 0x0C, 0x50C: 0, 0x51C: 0x0D} and board.port_f.levels == 1
 
 
 def test_qemus_card_without_a_phy_counts_as_connected():
     bench = Bench(BOARD, phy=False, filters=False)
-    assert bench.n[bench.d.LINK] == 1 and bench.d.link(bench.n) and bench.sleep() == 100 and bench.said() == ""
+    assert bench.n[bench.d.fifo.LINK] == 1 and bench.d.link(bench.n) and bench.sleep() == 100 and bench.said() == ""
 
 
 def test_the_fifo_holds_what_it_holds():

@@ -17,29 +17,14 @@ HYSTART = const(True)           # TCP: RFC 9406, 128 bytes a slot and 0.5 KB of 
 PAGES = const(16)               # buffers for dynamic answers ...
 PAGE_BYTES = const(16384)       # ... and their size
 
-from barewire import config, driver     # noqa: E402  after the constants: the driver reads them
+from barewire import config, driver     # noqa: E402, F401  after the constants: the driver reads them
+from barewire.boards._cortex_m import entropy, given, idle   # noqa: E402, F401
 
 _ETHERNET = const(0x40200000 >> 2)      # divided by 4: it fits MicroPython's small numbers
 _INTERRUPT = const(13)
 
 
 def nic_where():
-    """What the driver wants to know: where the registers are, the MAC address, and one if there is none."""
+    """What the driver wants to know: where the registers are, the MAC address, and what to do where there is none."""
     port.irq(_INTERRUPT)
-    spare = bytes((2, 0, config.DEVICE_ID >> 24 & 255, config.DEVICE_ID >> 16 & 255, config.DEVICE_ID >> 8 & 255,
-                   config.DEVICE_ID & 255))
-    return _ETHERNET, config.MAC, spare
-
-
-def idle(n, ms):
-    """Sleep until the card has something or `ms` have passed, whatever comes first."""
-    if driver.arm(n):
-        port.idle(ms)
-    line = driver.news(n)
-    if line:
-        print(line)
-
-
-def entropy():
-    """16 bytes that an attacker cannot guess."""
-    return port.entropy()
+    return _ETHERNET, config.MAC, given

@@ -1,10 +1,31 @@
-"""Between memory and the FIFO of a card without DMA: `e` are the card's registers, `register` is the index of its data.
+"""What cards with FIFOs and without DMA share: the first words of their block, and the copies between memory and FIFO.
 
-Sixteen words a turn: on a Cortex-M3 two instructions each, where image/borrow.py finds the loop.
+`e` are the card's registers, `register` is the index of its data. Sixteen words a turn: on a Cortex-M3 two instructions
+each, where image/borrow.py finds the loop.
 """
 import uctypes
+from micropython import const
 
 from barewire.inline import inline
+
+# ---- words of the block n
+BASE = const(0)                 # address of the registers
+BUFFER = const(1)               # address of the receive buffer; the frame follows 2 bytes later
+LENGTH = const(2)               # of the frame in it, 0 for none
+HEAD = const(3)                 # address of the transmit header buffer, 2 mod 4
+LINK = const(4)                 # 1 while the link is up
+NEWS = const(5)                 # LINK_NEWS, TROUBLE: what news() has not told yet
+READY = const(6)                # 1 when the PHY was set up
+CHECK = const(7)                # 1 when the PHY has something to tell
+ERRORS = const(8)
+OVERFLOW = const(9)
+STUCK = const(10)
+LOST = const(11)
+TOLD = const(12)                # a bit for each of the first three of those that news() has told
+SHARED = const(13)              # a card's own words follow
+
+LINK_NEWS = const(1)
+TROUBLE = const(2)
 
 _keep = []      # a card's block holds addresses only: this keeps the memory from being collected
 
@@ -14,6 +35,30 @@ def memory(size):
     block = bytearray(size + 3)
     _keep.append(block)
     return (uctypes.addressof(block) + 3) & -4
+
+
+@inline
+def frame(n: ptr32) -> int:
+    """Address of the frame that rx() found, 2 mod 4."""
+    return n[BUFFER] + 2
+
+
+@inline
+def release(n: ptr32):
+    n[LENGTH] = 0
+
+
+@inline
+def flush(n: ptr32):
+    """Each frame is on its way already."""
+    pass
+
+
+@inline
+def trouble(n: ptr32, counter: int):
+    """Count what went wrong; the first time of each is told."""
+    n[counter] = n[counter] + 1
+    n[NEWS] = n[NEWS] | TROUBLE
 
 
 @inline

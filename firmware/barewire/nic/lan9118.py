@@ -12,7 +12,10 @@ import micropython
 from micropython import const
 
 from barewire.inline import inline
-from barewire.nic import fifo
+from barewire.nic import fifo, phy
+from barewire.nic.fifo import (BASE, BUFFER, CHECK, ERRORS, HEAD, LENGTH, LOST, NEWS, OVERFLOW, SHARED, STUCK, TROUBLE, flush,
+                               frame, release)      # noqa: F401  the last three are a driver's to have
+from barewire.nic.phy import link, news             # noqa: F401  so are these
 from barewire.nic.pad import pad
 
 # ---- registers, as indices of words (5.3)
@@ -67,14 +70,8 @@ _MII_WRITE = const(2)
 _MII_BUSY = const(1)
 
 # ---- registers of the PHY (5.5)
-_STATUS = const(1)
-_LINK_UP = const(4)
-_ABILITY = const(4)                 # ours; the partner's follows
-_FULL_100 = const(0x100)
-_HALF_100 = const(0x80)
-_FULL_10 = const(0x40)
 _EVENTS = const(29)
-_EVENT_MASK = const(30)
+_MASK = const(30)
 _CHANGE = const(0x50)               # auto-negotiation complete, link down
 
 _TURNS = const(2000)                # the slowest answer, a PHY register, takes 26 us
@@ -89,23 +86,11 @@ _LONGEST = const(1514)
 _PADDED = const(60)
 _FCS = const(4)
 
-# ---- words of the block n
-_BASE = const(0)                    # of the registers
-_BUFFER = const(1)                  # address of the receive buffer; the frame follows 2 bytes later
-_LENGTH = const(2)                  # of the frame in it, 0 for none
-_HEAD = const(3)                    # address of the transmit header buffer, 2 mod 4
-LINK = const(4)                     # 1 while the link is up
-CHANGED = const(5)                  # 1 after a change that news() did not tell yet
-_READY = const(6)                   # 1 when the PHY was set up
-_CHECK = const(7)                   # 1 when the PHY has something to tell
-_GO = const(8)                      # MAC_CSR_CMD for writing: bit 31, of which viper has no literal
-_GO_READ = const(9)                 # and for reading: bits 31 and 30
-_MODE = const(10)                   # MAC_CR
-ERRORS = const(11)
-OVERFLOW = const(12)
-STUCK = const(13)
-LOST = const(14)
-_WORDS = const(15)
+# ---- words of the block n behind those of fifo.py
+_GO = const(SHARED)                 # MAC_CSR_CMD for writing: bit 31, of which viper has no literal
+_GO_READ = const(SHARED + 1)        # and for reading: bits 31 and 30
+_MODE = const(SHARED + 2)           # MAC_CR
+_WORDS = const(SHARED + 3)
 
 NIC_COUNTERS = (
     ("nic_rx_bad", "bad length or CRC", ERRORS),
@@ -128,7 +113,7 @@ def _command(e: ptr32, command: int):
 
 @micropython.viper
 def _mac_put(n: ptr32, register: int, value: int):
-    e = ptr32(n[_BASE])
+    e = ptr32(n[BASE])
     e[_MAC_CSR_DATA] = value
     _command(e, n[_GO] | register)
 
@@ -146,9 +131,12 @@ def _mii_idle(n: ptr32, e: ptr32) -> int:
 
 
 @micropython.viper
-def _mii(n: ptr32, command: int, value: int) -> int:
-    """Run a command on the registers of the PHY: what it read, -1 if it did not end in time."""
-    e = ptr32(n[_BASE])
+def _mii(n: ptr32, register: int, value: int) -> int:
+    """Write the PHY's register, or read it for -1: what is in it, -1 if it did not end in time."""
+    command = register << 6
+    if value >= 0:
+        command = command | _MII_WRITE
+    e = ptr32(n[BASE])
     ended = _mii_idle(n, e)
     if ended:
         if command & _MII_WRITE:
@@ -164,27 +152,9 @@ def _mii(n: ptr32, command: int, value: int) -> int:
     return value
 
 
-def _look(n):
-    """Set the PHY's interrupts up, if that is still to be done, and note the state of the link and its duplex mode."""
-    n[_CHECK] = 0
-    if not n[_READY] and _mii(n, _EVENT_MASK << 6 | _MII_WRITE, _CHANGE) >= 0:
-        n[_READY] = 1
-    up = 0
-    if n[_READY]:
-        _mii(n, _EVENTS << 6, 0)            # reading takes the interrupt away
-        _mii(n, _STATUS << 6, 0)            # holds a loss of the link until it is read: the second reading is now
-        status = _mii(n, _STATUS << 6, 0)
-        if status > 0 and status & _LINK_UP:
-            up = 1
-            common = _mii(n, _ABILITY << 6, 0) & _mii(n, _ABILITY + 1 << 6, 0)
-            full = common & _FULL_100 or common & (_HALF_100 | _FULL_10) == _FULL_10
-            n[_MODE] = _TXEN | _RXEN | (_FDPX if full else 0)
-            _mac_put(n, _MAC_CR, n[_MODE])
-    if n[LINK] != up:
-        n[LINK] = up
-        n[CHANGED] = 1
-        if not up:
-            n[LOST] += 1
+def _duplex(n, full):
+    n[_MODE] = _TXEN | _RXEN | (_FDPX if full else 0)
+    _mac_put(n, _MAC_CR, n[_MODE])
 
 
 # ---- start-up --------------------------------------------------------------------------------------------------
@@ -203,10 +173,10 @@ def _there(base: int) -> int:
 @micropython.viper
 def _start(n: ptr32, base: int, busy: int) -> int:
     """Reset and set up everything but the MAC (3.12); `base` and `busy` are divided by 4. 0 if the reset does not end."""
-    n[_BASE] = base << 2
+    n[BASE] = base << 2
     n[_GO] = busy << 2
     n[_GO_READ] = busy << 2 | busy << 1
-    e = ptr32(n[_BASE])
+    e = ptr32(n[BASE])
     e[_HW_CFG] = _SRST
     turns = _RESET_TURNS
     while e[_HW_CFG] & _SRST and turns:
@@ -225,7 +195,7 @@ def _start(n: ptr32, base: int, busy: int) -> int:
 
 @micropython.viper
 def _set_address(n: ptr32, mac: ptr8):
-    e = ptr32(n[_BASE])
+    e = ptr32(n[BASE])
     e[_MAC_CSR_DATA] = mac[0] | mac[1] << 8 | mac[2] << 16 | mac[3] << 24
     _command(e, n[_GO] | _ADDRL)
     e[_MAC_CSR_DATA] = mac[4] | mac[5] << 8
@@ -234,7 +204,7 @@ def _set_address(n: ptr32, mac: ptr8):
 
 @micropython.viper
 def _get_address(n: ptr32, mac: ptr8):
-    e = ptr32(n[_BASE])
+    e = ptr32(n[BASE])
     _command(e, n[_GO_READ] | _ADDRL)
     half = e[_MAC_CSR_DATA]
     mac[0] = half
@@ -250,27 +220,24 @@ def _get_address(n: ptr32, mac: ptr8):
 def open(where):
     """Start the controller; returns the block n.
 
-    `where` is (address of its registers / 4, MAC address or nothing, the address to take if its EEPROM has none).
+    `where` is (address of its registers / 4, MAC address or nothing, the function that says what to take instead of what
+    its EEPROM has given it).
     OSError with one line: no such controller there.
     """
-    base, address, spare = where
+    base, address, given = where
     if not _there(base):
         raise OSError("no network card: no LAN9118 at 0x%x00" % (base >> 6))
     n = array("I", bytearray(4 * _WORDS))
-    n[_BUFFER] = fifo.memory(_BUFFER_BYTES)
-    n[_HEAD] = fifo.memory(_HEAD_BYTES) + 2
+    n[BUFFER] = fifo.memory(_BUFFER_BYTES)
+    n[HEAD] = fifo.memory(_HEAD_BYTES) + 2
     if not _start(n, base, _BUSY):
         raise OSError("LAN9118 at 0x%x00: does not finish its reset" % (base >> 6))
-    if not address:
-        address = mac(n)
-        if address[0] & 1 or not any(address):
-            address = spare
-            print("network card: its EEPROM holds no MAC address; using", ":".join(["%02x" % b for b in spare]))
-    _set_address(n, address)
+    _set_address(n, address or given(mac(n)))
     n[_MODE] = _TXEN | _RXEN | _FDPX
     _mac_put(n, _MAC_CR, n[_MODE])
-    _look(n)
-    n[CHANGED] = 0
+    phy.attach(_mii, _duplex, _MASK, _CHANGE, _EVENTS, NIC_NAMES)
+    phy.look(n)
+    n[NEWS] = 0
     return n
 
 
@@ -281,54 +248,27 @@ def mac(n):
     return bytes(address)
 
 
-def link(n):
-    """Whether the cable is in and both ends agree."""
-    _look(n)
-    return n[LINK] != 0
-
-
-def news(n):
-    """To be called around each sleep: one line after the link came or went, else an empty one."""
-    if n[_CHECK] or not n[_READY]:
-        _look(n)
-    if not n[CHANGED]:
-        return ""
-    n[CHANGED] = 0
-    return "link: up" if n[LINK] else "link: down"
-
-
 # ---- receive (3.13) --------------------------------------------------------------------------------------------
 @inline
 def rx(n: ptr32) -> int:
     """Length of the frame in place, 0 for none; the same frame until release() or reply()."""
-    length = n[_LENGTH]
+    length = n[LENGTH]
     if length == 0:
-        e = ptr32(n[_BASE])
+        e = ptr32(n[BASE])
         if e[_RX_FIFO_INF] >> 16 & 0xFF:
             status = e[_RX_STATUS]
             length = (status >> 16 & 0x3FFF) - _FCS
             words = (length + _FCS + 2 + 3) >> 2
             if status & _ES or length < _SHORTEST or length > _LONGEST:
-                n[ERRORS] = n[ERRORS] + 1
+                fifo.trouble(n, ERRORS)
                 while words > 0:
                     status = e[_RX_DATA]
                     words = words - 1
                 length = 0
             else:
-                fifo.get(e, _RX_DATA, n[_BUFFER], words)
-                n[_LENGTH] = length
+                fifo.get(e, _RX_DATA, n[BUFFER], words)
+                n[LENGTH] = length
     return length
-
-
-@inline
-def frame(n: ptr32) -> int:
-    """Address of the frame that rx() found, 2 mod 4."""
-    return n[_BUFFER] + 2
-
-
-@inline
-def release(n: ptr32):
-    n[_LENGTH] = 0
 
 
 # ---- transmit (3.12.2) -----------------------------------------------------------------------------------------
@@ -346,30 +286,30 @@ def _whole(e: ptr32, at: int, length: int):
 @inline
 def reply(n: ptr32, length: int):
     """Send the received buffer itself, as changed in place, when there is room for it."""
-    e = ptr32(n[_BASE])
-    n[_LENGTH] = 0
+    e = ptr32(n[BASE])
+    n[LENGTH] = 0
     turns = _TX_TURNS
     while (e[_TX_FIFO_INF] & 0xFFFF) < _NEEDED and turns:
         turns = turns - 1
     if turns:
-        _whole(e, n[_BUFFER] + 2, length)
+        _whole(e, n[BUFFER] + 2, length)
     else:
-        n[STUCK] = n[STUCK] + 1
+        fifo.trouble(n, STUCK)
 
 
 @inline
 def room(n: ptr32) -> int:
     """Address (2 mod 4) of the head buffer of 256 bytes; 0 while the transmit FIFO is too full."""
     head = 0
-    if ptr32(n[_BASE])[_TX_FIFO_INF] & 0xFFFF >= _NEEDED:
-        head = n[_HEAD]
+    if ptr32(n[BASE])[_TX_FIFO_INF] & 0xFFFF >= _NEEDED:
+        head = n[HEAD]
     return head
 
 
 @inline
 def full(n: ptr32) -> int:
     """Whether room() would give 0."""
-    return ptr32(n[_BASE])[_TX_FIFO_INF] & 0xFFFF < _NEEDED
+    return ptr32(n[BASE])[_TX_FIFO_INF] & 0xFFFF < _NEEDED
 
 
 @inline
@@ -384,8 +324,8 @@ def _move(to: int, at: int, size: int):
 @inline
 def send(n: ptr32, length: int, payload: int, size: int):
     """Send `length` bytes of the buffer that room() gave, then `size` bytes at `payload`."""
-    e = ptr32(n[_BASE])
-    head = n[_HEAD]
+    e = ptr32(n[BASE])
+    head = n[HEAD]
     if size and length + size >= _PADDED:
         e[_TX_DATA] = _HEAD_OFFSET | _FIRST | length
         e[_TX_DATA] = length + size
@@ -402,12 +342,6 @@ def send(n: ptr32, length: int, payload: int, size: int):
         if size:                            # too short for a frame: the payload moves in, so that padding can follow
             _move(head + length, payload, size)
         _whole(e, head, length + size)
-
-
-@inline
-def flush(n: ptr32):
-    """Each frame is on its way already."""
-    pass
 
 
 # ---- sleep -----------------------------------------------------------------------------------------------------
@@ -431,16 +365,19 @@ def _restart(n: ptr32, e: ptr32):
 @micropython.viper
 def arm(n: ptr32) -> int:
     """Let the next frame interrupt; 0 if there is something to do already."""
-    e = ptr32(n[_BASE])
+    e = ptr32(n[BASE])
     pending = e[_INT_STS]
     e[_INT_STS] = pending
-    n[OVERFLOW] = n[OVERFLOW] + e[_RX_DROP]
+    dropped = e[_RX_DROP]
+    if dropped:
+        n[OVERFLOW] = n[OVERFLOW] + dropped
+        n[NEWS] = n[NEWS] | TROUBLE
     idle = 1
     if pending & _RXE:
-        n[ERRORS] = n[ERRORS] + 1
+        fifo.trouble(n, ERRORS)
         _restart(n, e)
     if pending & _PHY_INT:
-        n[_CHECK] = 1
+        n[CHECK] = 1
         idle = 0
     if e[_RX_FIFO_INF] >> 16 & 0xFF:
         idle = 0

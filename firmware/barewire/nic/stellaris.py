@@ -15,7 +15,10 @@ import micropython
 from micropython import const
 
 from barewire.inline import inline
-from barewire.nic import fifo
+from barewire.nic import fifo, phy
+from barewire.nic.fifo import (BASE, BUFFER, CHECK, ERRORS, HEAD, LENGTH, LOST, NEWS, OVERFLOW, SHARED, STUCK, flush,
+                               frame, release)      # noqa: F401  the last three are a driver's to have
+from barewire.nic.phy import link, news             # noqa: F401  so are these
 
 # ---- registers, as indices of words
 _RIS = const(0x00 >> 2)         # interrupts pending; written, they are acknowledged (MACRIS, MACIACK)
@@ -50,13 +53,8 @@ _WRITE = const(2)
 _NEWTX = const(1)               # TR
 
 # ---- registers of the PHY (MR0 to MR31)
-_STATUS = const(1)
-_LINK_UP = const(4)
-_ABILITY = const(4)             # ours; the partner's follows
-_FULL_100 = const(0x100)
-_HALF_100 = const(0x80)
-_FULL_10 = const(0x40)
 _EVENTS = const(17)
+_MASK = const(17)             # the same: events below, their enables above
 _CHANGE = const(0x500)          # interrupt on: link status change, end of auto-negotiation
 
 _CLOCK_DIVIDER = const(10)      # 50 MHz / (2 * 11): the PHY's management clock may have 2.5 MHz
@@ -69,21 +67,6 @@ _SHORTEST = const(14)
 _LONGEST = const(1514)
 _AROUND = const(6)              # length field and FCS
 
-# ---- words of the block n
-_BASE = const(0)                # of the registers
-_BUFFER = const(1)              # address of the receive buffer; the frame follows 2 bytes later
-_LENGTH = const(2)              # of the frame in it, 0 for none
-_HEAD = const(3)                # address of the transmit header buffer, 2 mod 4
-LINK = const(4)                 # 1 while the link is up
-CHANGED = const(5)              # 1 after a change that news() did not tell yet
-_READY = const(6)               # 1 when the PHY was set up
-_CHECK = const(7)               # 1 when the PHY has something to tell
-ERRORS = const(8)
-OVERFLOW = const(9)
-STUCK = const(10)
-LOST = const(11)
-_WORDS = const(12)
-
 NIC_COUNTERS = (
     ("nic_rx_bad", "bad length or CRC", ERRORS),
     ("nic_rx_lost", "FIFO overflows", OVERFLOW),
@@ -95,9 +78,12 @@ NIC_NAMES = tuple((name, index) for name, _, index in NIC_COUNTERS)
 
 # ---- PHY -------------------------------------------------------------------------------------------------------
 @micropython.viper
-def _mii(n: ptr32, command: int, value: int) -> int:
-    """Run a command on the PHY's management bus: what it read, -1 if it did not end in time."""
-    e = ptr32(n[_BASE])
+def _mii(n: ptr32, register: int, value: int) -> int:
+    """Write the PHY's register, or read it for -1: what is in it, -1 if it did not end in time."""
+    command = register << 3
+    if value >= 0:
+        command = command | _WRITE
+    e = ptr32(n[BASE])
     turns = _PHY_TURNS
     while e[_MCTL] & _START and turns:
         turns = turns - 1
@@ -115,38 +101,14 @@ def _mii(n: ptr32, command: int, value: int) -> int:
 
 @micropython.viper
 def _duplex(n: ptr32, full: int):
-    ptr32(n[_BASE])[_TCTL] = _TXEN | _PADEN | _CRC | full
-
-
-def _look(n):
-    """Set the PHY's interrupts up, if that is still to be done, and note the state of the link and its duplex mode."""
-    n[_CHECK] = 0
-    if not n[_READY] and _mii(n, _EVENTS << 3 | _WRITE, _CHANGE) >= 0:
-        n[_READY] = 1
-    up = 0
-    if n[_READY]:
-        _mii(n, _EVENTS << 3, 0)            # reading takes the interrupt away
-        _mii(n, _STATUS << 3, 0)            # holds a loss of the link until it is read: the second reading is now
-        status = _mii(n, _STATUS << 3, 0)
-        if status == 0:                     # QEMU has no PHY; a real one never reads 0 here
-            up = 1
-        elif status > 0 and status & _LINK_UP:
-            up = 1
-            common = _mii(n, _ABILITY << 3, 0) & _mii(n, _ABILITY + 1 << 3, 0)
-            full = common & _FULL_100 or common & (_HALF_100 | _FULL_10) == _FULL_10
-            _duplex(n, _DUPLEX if full else 0)
-    if n[LINK] != up:
-        n[LINK] = up
-        n[CHANGED] = 1
-        if not up:
-            n[LOST] += 1
+    ptr32(n[BASE])[_TCTL] = _TXEN | _PADEN | _CRC | (_DUPLEX if full else 0)
 
 
 # ---- start-up --------------------------------------------------------------------------------------------------
 @micropython.viper
 def _start(n: ptr32, base: int, mac: ptr8):
     """Section "Initialization and Configuration"; `base` is the address of the registers / 4."""
-    n[_BASE] = base << 2
+    n[BASE] = base << 2
     e = ptr32(base << 2)
     e[_IM] = 0                              # all ones after reset
     e[_MDV] = _CLOCK_DIVIDER
@@ -162,7 +124,7 @@ def _start(n: ptr32, base: int, mac: ptr8):
 
 @micropython.viper
 def _address(n: ptr32, mac: ptr8):
-    e = ptr32(n[_BASE])
+    e = ptr32(n[BASE])
     mac[0] = e[_IA0]
     mac[1] = e[_IA0] >> 8
     mac[2] = e[_IA0] >> 16
@@ -174,12 +136,13 @@ def _address(n: ptr32, mac: ptr8):
 def open(where):
     """Start the controller; `where` is (address of its registers / 4, its MAC address). Returns the block n."""
     base, address = where
-    n = array("I", bytearray(4 * _WORDS))
-    n[_BUFFER] = fifo.memory(_BUFFER_BYTES)
-    n[_HEAD] = fifo.memory(_HEAD_BYTES) + 2
+    n = array("I", bytearray(4 * SHARED))
+    n[BUFFER] = fifo.memory(_BUFFER_BYTES)
+    n[HEAD] = fifo.memory(_HEAD_BYTES) + 2
     _start(n, base, address)
-    _look(n)
-    n[CHANGED] = 0
+    phy.attach(_mii, _duplex, _MASK, _CHANGE, _EVENTS, NIC_NAMES)
+    phy.look(n)
+    n[NEWS] = 0
     return n
 
 
@@ -188,22 +151,6 @@ def mac(n):
     address = bytearray(6)
     _address(n, address)
     return bytes(address)
-
-
-def link(n):
-    """Whether the cable is in and both ends agree."""
-    _look(n)
-    return n[LINK] != 0
-
-
-def news(n):
-    """To be called around each sleep: one line after the link came or went, else an empty one."""
-    if n[_CHECK] or not n[_READY]:
-        _look(n)
-    if not n[CHANGED]:
-        return ""
-    n[CHANGED] = 0
-    return "link: up" if n[LINK] else "link: down"
 
 
 # ---- receive ---------------------------------------------------------------------------------------------------
@@ -219,17 +166,17 @@ def _restart(n: ptr32, e: ptr32):
 @inline
 def rx(n: ptr32) -> int:
     """Length of the frame in place, 0 for none; the same frame until release() or reply()."""
-    length = n[_LENGTH]
+    length = n[LENGTH]
     if length == 0:
-        e = ptr32(n[_BASE])
+        e = ptr32(n[BASE])
         if e[_NP]:
             first = e[_DATA]
             length = (first & 0xFFFF) - _AROUND
             words = (length + _AROUND - 1) >> 2         # after this one
             if length < _SHORTEST or length > _LONGEST:
-                n[ERRORS] = n[ERRORS] + 1
+                fifo.trouble(n, ERRORS)
                 if length < 0 or length > _BUFFER_BYTES - _AROUND:
-                    n[OVERFLOW] = n[OVERFLOW] + 1       # no length at all
+                    fifo.trouble(n, OVERFLOW)       # no length at all
                     _restart(n, e)
                     words = 0
                 while words > 0:
@@ -237,25 +184,14 @@ def rx(n: ptr32) -> int:
                     words = words - 1
                 length = 0
             else:
-                to = n[_BUFFER]
+                to = n[BUFFER]
                 ptr32(to)[0] = first
                 fifo.get(e, _DATA, to + 4, words)
-                n[_LENGTH] = length
+                n[LENGTH] = length
         elif e[_RIS] & _FOV:                            # the frames that were whole have been taken
-            n[OVERFLOW] = n[OVERFLOW] + 1
+            fifo.trouble(n, OVERFLOW)
             _restart(n, e)
     return length
-
-
-@inline
-def frame(n: ptr32) -> int:
-    """Address of the frame that rx() found, 2 mod 4."""
-    return n[_BUFFER] + 2
-
-
-@inline
-def release(n: ptr32):
-    n[_LENGTH] = 0
 
 
 # ---- transmit --------------------------------------------------------------------------------------------------
@@ -284,40 +220,40 @@ def _put_payload(e: ptr32, at: int, size: int):
 @inline
 def reply(n: ptr32, length: int):
     """Send the received buffer itself, as changed in place, when the frame before it has left."""
-    e = ptr32(n[_BASE])
-    n[_LENGTH] = 0
+    e = ptr32(n[BASE])
+    n[LENGTH] = 0
     turns = _TX_TURNS
     while e[_TR] & _NEWTX and turns:
         turns = turns - 1
     if turns:
-        at = n[_BUFFER]
+        at = n[BUFFER]
         ptr16(at)[0] = length - 14
         fifo.put(e, _DATA, at, (length + 5) >> 2)
         e[_TR] = _NEWTX
     else:
-        n[STUCK] = n[STUCK] + 1
+        fifo.trouble(n, STUCK)
 
 
 @inline
 def room(n: ptr32) -> int:
     """Address (2 mod 4) of the head buffer of 256 bytes; 0 while a frame is being sent."""
     head = 0
-    if ptr32(n[_BASE])[_TR] & _NEWTX == 0:
-        head = n[_HEAD]
+    if ptr32(n[BASE])[_TR] & _NEWTX == 0:
+        head = n[HEAD]
     return head
 
 
 @inline
 def full(n: ptr32) -> int:
     """Not 0 while room() would give 0."""
-    return ptr32(n[_BASE])[_TR] & _NEWTX
+    return ptr32(n[BASE])[_TR] & _NEWTX
 
 
 @inline
 def send(n: ptr32, length: int, payload: int, size: int):
     """Send `length` bytes of the buffer that room() gave, then `size` bytes at `payload`."""
-    e = ptr32(n[_BASE])
-    head = n[_HEAD]
+    e = ptr32(n[BASE])
+    head = n[HEAD]
     ptr16(head - 2)[0] = length + size - 14
     if size:
         while length & 3 != 2 and size:             # until the FIFO is at a word's end
@@ -331,24 +267,18 @@ def send(n: ptr32, length: int, payload: int, size: int):
     e[_TR] = _NEWTX
 
 
-@inline
-def flush(n: ptr32):
-    """Each frame is on its way already."""
-    pass
-
-
 # ---- sleep -----------------------------------------------------------------------------------------------------
 @micropython.viper
 def arm(n: ptr32) -> int:
     """Let the next frame interrupt; 0 if there is something to do already."""
-    e = ptr32(n[_BASE])
+    e = ptr32(n[BASE])
     pending = e[_RIS]
     e[_RIS] = pending & (_RXINT | _RXER | _PHYINT)
     if pending & _RXER:
-        n[ERRORS] = n[ERRORS] + 1
+        fifo.trouble(n, ERRORS)
     idle = 1
     if pending & _PHYINT:
-        n[_CHECK] = 1
+        n[CHECK] = 1
         idle = 0
     if e[_NP] or e[_RIS] & _FOV:
         idle = 0

@@ -13,6 +13,9 @@
 #include "py/runtime.h"
 #include "shared/runtime/gchelper.h"
 #include "appliance.h"
+#if BAREWIRE_DEV
+#include "prompt.h"
+#endif
 
 void appliance_stop(const char *format, ...) {
     va_list args;
@@ -40,7 +43,7 @@ static void run_main(void) {
 
 // OSError with a text and MemoryError are how the firmware says what the machine lacks: one line is all there is to know.
 // Anything else is a mistake in a program, and its author wants the traceback first.
-static _Noreturn void report(mp_obj_t exception, bool locked) {
+__attribute__((unused)) static _Noreturn void report(mp_obj_t exception, bool locked) {
     const mp_obj_type_t *type = mp_obj_get_type(exception);
     mp_obj_t said = mp_obj_exception_get_value(exception);
     if (type == &mp_type_SystemExit) { // sys.exit(text), sys.exit(code): as in CPython
@@ -60,6 +63,29 @@ static _Noreturn void report(mp_obj_t exception, bool locked) {
     appliance_stop("uncaught %q%s", type->name, locked ? " while the heap was locked" : "");
 }
 
+#if BAREWIRE_DEV
+// Ends at each Ctrl-D of the prompt, and begins anew. An appliance that cannot start says why, and leaves the prompt.
+void appliance_run(char *lo, char *hi, char *stack_low) {
+    char here;
+    mp_cstack_init_with_top(&here, &here - stack_low);
+    for (;;) {
+        gc_init(lo, hi);
+        mp_init();
+        prompt_open();
+        nlr_buf_t nlr;
+        if (nlr_push(&nlr) == 0) {
+            run_main();
+            nlr_pop();
+        } else {
+            MP_STATE_THREAD(gc_lock_depth) = 0;
+            mp_obj_print_exception(&mp_plat_print, MP_OBJ_FROM_PTR(nlr.ret_val));
+        }
+        prompt_run();
+        gc_sweep_all();
+        mp_deinit();
+    }
+}
+#else
 void appliance_run(char *lo, char *hi, char *stack_low) {
     char here;
     mp_cstack_init_with_top(&here, &here - stack_low);
@@ -75,6 +101,7 @@ void appliance_run(char *lo, char *hi, char *stack_low) {
     MP_STATE_THREAD(gc_lock_depth) = 0;
     report(MP_OBJ_FROM_PTR(nlr.ret_val), locked);
 }
+#endif
 
 void gc_collect(void) {
     gc_collect_start();
@@ -86,6 +113,7 @@ void nlr_jump_fail(void *exception) {
     appliance_stop("exception with nothing to catch it at 0x%p", exception);
 }
 
+#if !BAREWIRE_DEV
 // There is no file system and no compiler: only frozen modules can be found.
 mp_import_stat_t mp_import_stat(const char *path) {
     return MP_IMPORT_STAT_NO_EXIST;
@@ -94,4 +122,5 @@ mp_import_stat_t mp_import_stat(const char *path) {
 mp_lexer_t *mp_lexer_new_from_file(qstr filename) {
     mp_raise_OSError(MP_ENOENT);
 }
+#endif
 

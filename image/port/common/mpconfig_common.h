@@ -1,4 +1,5 @@
-// What every barewire image takes from MicroPython: frozen code only, no compiler, no REPL, no floats.
+// What every barewire image takes from MicroPython: frozen code only, no compiler, no REPL, no floats; a development
+// image (BAREWIRE_DEV) has some of that, see mpconfig_dev.h.
 // Follows py/mpconfig.h of MicroPython 1.25. A port's mpconfigport.h adds its machine and includes this.
 
 #include <stdint.h>
@@ -6,8 +7,17 @@
 
 #define MICROPY_CONFIG_ROM_LEVEL        (MICROPY_CONFIG_ROM_LEVEL_CORE_FEATURES)
 
-// Frozen only. Importing a frozen module needs both of the last two.
+#if BAREWIRE_DEV
+#include "mpconfig_dev.h"
+#else
 #define MICROPY_ENABLE_COMPILER         (0)
+#define MICROPY_ERROR_REPORTING         (MICROPY_ERROR_REPORTING_TERSE)
+#define MICROPY_ALLOC_PATH_MAX          (64)
+#define MICROPY_PY_IO                   (0)
+#define MICROPY_PY_SYS_STDFILES         (0)
+#endif
+
+// Frozen only. Importing a frozen module needs both of the last two.
 #define MICROPY_MODULE_FROZEN_MPY       (1)
 #define MICROPY_QSTR_EXTRA_POOL         mp_qstr_frozen_const_pool
 #define MICROPY_ENABLE_EXTERNAL_IMPORT  (1)
@@ -18,8 +28,6 @@
 #define MICROPY_ENABLE_SOURCE_LINE      (1)
 #define MICROPY_ENABLE_EMERGENCY_EXCEPTION_BUF (1) // a traceback even where the heap is locked
 #define MICROPY_EMERGENCY_EXCEPTION_BUF_SIZE (256)
-#define MICROPY_ERROR_REPORTING         (MICROPY_ERROR_REPORTING_TERSE)
-#define MICROPY_ALLOC_PATH_MAX          (64)
 #ifndef MICROPY_OPT_COMPUTED_GOTO
 #define MICROPY_OPT_COMPUTED_GOTO       (1)
 #endif
@@ -33,8 +41,6 @@
 #define MICROPY_PY_TIME                 (1)
 
 // Parts of the level that a network appliance without files has no use for.
-#define MICROPY_PY_IO                   (0)
-#define MICROPY_PY_SYS_STDFILES         (0)
 #define MICROPY_PY_SYS_ARGV             (0)
 #define MICROPY_PY_ASYNC_AWAIT          (0)
 #define MICROPY_PY_MATH                 (0)

@@ -25,7 +25,11 @@
 #define PERIOD_MS       (15000 / CPU_MHZ) // 15 million cycles: whole milliseconds in SysTick's 24 bits
 #define PERIOD          15000000
 #define NO_IRQ          0xffffffff
+#if BAREWIRE_DEV
+#define CONSOLE_PATIENCE 50000000       // mpremote reads what it asked for, if late
+#else
 #define CONSOLE_PATIENCE 100000         // looks at the status before a byte is given up
+#endif
 #define NOISE_WORDS     0x4000
 
 extern uint32_t stack_low[], stack_top[], data_load[], data_lo[], data_hi[], bss_lo[], bss_hi[], ram_lo[];
@@ -93,12 +97,14 @@ void mp_hal_delay_us(mp_uint_t us) {
     }
 }
 
+#if !BAREWIRE_DEV // prompt.c has another, for which the appliance goes on
 void mp_hal_delay_ms(mp_uint_t ms) {
     uint32_t start = clock_ms();
     while (clock_ms() - start < ms) {
         machine_sleep(1);
     }
 }
+#endif
 
 // ---- sleep
 
@@ -124,25 +130,39 @@ bool machine_wake_on(uint32_t irq) {
     return true;
 }
 
-// Sleeps until the card interrupts, at most ms milliseconds. Both interrupts are enabled here only, with PRIMASK set:
+static void wakers_set(uintptr_t bank) {
+    nvic_set(bank, wake_irq);
+    nvic_set(bank, board_timer_irq);
+    #if BAREWIRE_DEV
+    nvic_set(bank, board_console_irq);
+    #endif
+}
+
+static bool awake(void) {
+    #if BAREWIRE_DEV
+    if (pending(board_console_irq)) {
+        return true;
+    }
+    #endif
+    return pending(wake_irq) || pending(board_timer_irq);
+}
+
+// Sleeps until the card interrupts, at most ms milliseconds. The interrupts are enabled here only, with PRIMASK set:
 // they end WFI (B1.5.19) and are never taken. The card's is a level: had a frame come before, WFI would not wait.
 void machine_sleep(uint32_t ms) {
     interrupts_off();
     board_timer_start(ms < BOARD_TIMER_MS ? ms : BOARD_TIMER_MS);
-    nvic_set(NVIC_ICPR, wake_irq); // a level that has gone since leaves it pending
-    nvic_set(NVIC_ICPR, board_timer_irq);
-    nvic_set(NVIC_ISER, wake_irq);
-    nvic_set(NVIC_ISER, board_timer_irq);
+    wakers_set(NVIC_ICPR); // a level that has gone since leaves it pending
+    wakers_set(NVIC_ISER);
     for (;;) {
         __asm__ volatile ("dsb\n\twfi" : : : "memory");
-        if (pending(wake_irq) || pending(board_timer_irq)) {
+        if (awake()) {
             break;
         }
         interrupts_on(); // only SysTick has woken us: let it count
         interrupts_off();
     }
-    nvic_set(NVIC_ICER, wake_irq);
-    nvic_set(NVIC_ICER, board_timer_irq);
+    wakers_set(NVIC_ICER);
     board_timer_stop();
     interrupts_on();
 }

@@ -15,6 +15,10 @@ bool board_console_put(char c);     // false: no room yet
 bool board_console_idle(void);      // true: the last byte has left
 void board_timer_start(uint32_t ms); // one interrupt, ms milliseconds from now, at most BOARD_TIMER_MS
 void board_timer_stop(void);
+#if BAREWIRE_DEV                    // boards that have a development image
+extern const uint32_t board_console_irq;
+int machine_console_get(void);      // a byte that was typed, -1 for none
+#endif
 #define BOARD_TIMER_MS 60000        // 32 bits of cycles hold more at either board's clock
 
 // machine.c

@@ -4,6 +4,9 @@
 #include "py/mphal.h"
 #include "py/runtime.h"
 #include "machine.h"
+#if BAREWIRE_DEV
+#include "prompt.h"
+#endif
 
 // irq(number): the card's interrupt, which has to be a level, ends idle(). OSError where the processor has no such one.
 static mp_obj_t port_irq(mp_obj_t number) {
@@ -49,6 +52,21 @@ static mp_obj_t port_memory(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(port_memory_obj, port_memory);
 
+#if BAREWIRE_DEV
+// serve(turn): turn(ms) is called while the prompt waits, and between the instructions of a program.
+static mp_obj_t port_serve(mp_obj_t turn) {
+    prompt_serve(turn);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(port_serve_obj, port_serve);
+
+// disk() -> the memory for the file system; a soft reset leaves it as it is.
+static mp_obj_t port_disk(void) {
+    return mp_obj_new_bytearray_by_ref(PROMPT_DISK_BYTES, prompt_disk);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(port_disk_obj, port_disk);
+#endif
+
 static const mp_rom_map_elem_t port_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_port) },
     { MP_ROM_QSTR(MP_QSTR_irq), MP_ROM_PTR(&port_irq_obj) },
@@ -56,6 +74,10 @@ static const mp_rom_map_elem_t port_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_entropy), MP_ROM_PTR(&port_entropy_obj) },
     { MP_ROM_QSTR(MP_QSTR_halt), MP_ROM_PTR(&port_halt_obj) },
     { MP_ROM_QSTR(MP_QSTR_memory), MP_ROM_PTR(&port_memory_obj) },
+    #if BAREWIRE_DEV
+    { MP_ROM_QSTR(MP_QSTR_serve), MP_ROM_PTR(&port_serve_obj) },
+    { MP_ROM_QSTR(MP_QSTR_disk), MP_ROM_PTR(&port_disk_obj) },
+    #endif
 };
 static MP_DEFINE_CONST_DICT(port_globals, port_globals_table);
 

@@ -16,6 +16,10 @@ static inline mp_uint_t mp_hal_ticks_cpu(void) {
     return clock_cycles();
 }
 
+#if BAREWIRE_DEV
+void mp_hal_set_interrupt_char(int c);
+#else
 static inline void mp_hal_set_interrupt_char(char c) {
     (void)c;
 }
+#endif

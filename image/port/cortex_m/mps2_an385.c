@@ -14,15 +14,33 @@
 #define UART            0x40004000
 #define UART_STATE      (UART + 0x4)
 #define UART_CONTROL    (UART + 0x8)
+#define UART_CLEAR      (UART + 0xc)
 #define UART_DIVIDER    (UART + 0x10)
-#define UART_FULL       1
-#define UART_TRANSMIT   1
+#define UART_FULL       1               // state
+#define UART_TYPED      2
+#define UART_TRANSMIT   1               // control
+#define UART_RECEIVE    10              // with an interrupt
 
 const uint32_t board_timer_irq = 8;
+#if BAREWIRE_DEV
+const uint32_t board_console_irq = 0;
+
+int machine_console_get(void) {
+    if (!(*register32(UART_STATE) & UART_TYPED)) {
+        return -1;
+    }
+    *register32(UART_CLEAR) = UART_TYPED;
+    return (uint8_t)*register32(UART);
+}
+#endif
 
 void board_open(void) {
     *register32(UART_DIVIDER) = 217; // 25 MHz / 115200
+    #if BAREWIRE_DEV
+    *register32(UART_CONTROL) = UART_TRANSMIT | UART_RECEIVE;
+    #else
     *register32(UART_CONTROL) = UART_TRANSMIT;
+    #endif
 }
 
 bool board_console_put(char c) {
