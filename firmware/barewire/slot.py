@@ -15,21 +15,22 @@ from .word import i32
  MAX_WND, RCV_NXT, MSS, CWND, CWND_ACKED, SSTHRESH, DUP_ACKS, RECOVER, RTO, SRTT, RTTVAR, RTT_SEQ, RTT_AT,
  RETRIES, RTX_AT, ACTIVE_AT, PROGRESS_AT, STORED, CHUNK, CHUNK_AT, QUEUED, QUEUE_SEQ,
  PAGES_HELD) = range(36)
-QUEUE = 36              # four responses of four words: first, main, sums, sequence number of the end
-HEADER = 52             # 54 bytes of Ethernet, IP and TCP header, from the second half of the first word
-IP_PART, TCP_PART = 66, 67    # partial sums of its fields that stay
-HTTP_WORDS = 68
+QUEUE = 36              # five responses of four words: first, main, sums, sequence number of the end
+HEADER = 56             # 54 bytes of Ethernet, IP and TCP header, from the second half of the first word
+IP_PART, TCP_PART = 70, 71    # partial sums of its fields that stay
+HTTP_WORDS = 72
+DUE = HTTP_WORDS + 23          # its last one: when HTTP wants to be asked although nothing came, 0 never
 STORE_AT = HTTP_WORDS + 24     # where the bytes are kept that HTTP could not take yet: board.SLOT_RX of them
 SLOT_WORDS = STORE_AT + 4
 SLOT_BYTES = 4 * SLOT_WORDS
-QUEUE_SIZE = 4
+QUEUE_SIZE = 5          # one is for the second half of an answer
 
 # States (RFC 9293 section 3.3.2); LISTEN and SYN-RECEIVED need no slot (cookie.py), SYN-SENT and active open do not exist
 CLOSED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSING, TIME_WAIT, CLOSE_WAIT, LAST_ACK = range(8)
 
 # Flags: an ACK is owed; send FIN after the last byte; time the segment at RTT_SEQ; the retransmission timer runs;
-# send one segment from snd_una; in the list of work; in fast recovery; the window is closed and is probed; just opened
-ACK_NOW, SHUT, TIMING, RTX_ON, RESEND, IN_WORK, RECOVERING, PROBING, FRESH = (1 << _k for _k in range(9))
+# send one segment from snd_una; in the list of work; in fast recovery; the window is closed and is probed; just opened; ask HTTP
+ACK_NOW, SHUT, TIMING, RTX_ON, RESEND, IN_WORK, RECOVERING, PROBING, FRESH, ASK = (1 << _k for _k in range(10))
 
 PAGE_SHIFT = board.PAGE_BYTES.bit_length() - 1
 CHUNK_BYTES = 1460      # how assets are cut (image/assets.py), and the most we send in a segment
@@ -141,7 +142,7 @@ def next_work(s: ptr32) -> int:
 
 @inline
 def queue_full(c: ptr32) -> int:
-    return c[QUEUED] == QUEUE_SIZE
+    return c[QUEUED] >= QUEUE_SIZE - 1
 
 
 @inline

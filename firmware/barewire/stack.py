@@ -8,8 +8,8 @@ from array import array
 import micropython
 from uctypes import addressof
 
-from . import arp, board, config, cookie, counters, driver, http, icmp, ip, page, sensor, slot, status, tcp, udp
-from .checksum import add
+from . import arp, board, config, cookie, counters, driver, http, http_range, icmp, ip, page, sensor, slot, status, tcp, udp
+from .checksum import add_words
 from .counters import count
 from .inline import inline
 from .state import *
@@ -112,9 +112,10 @@ def take_reading(s, source):
 
 
 def answer_route(s, t):
-    """Let the application answer a request. It may allocate: the stack does not."""
+    """Let the application answer a request, or send a part of a file. That may allocate: the stack does not."""
     micropython.heap_unlock()
-    page.respond(s, s[ROUTE_SLOT], t)
+    if not page.respond(s, s[ROUTE_SLOT], t):
+        http_range.respond(s, s[ROUTE_SLOT], t)
     micropython.heap_lock()
     resume(s, s[ROUTE_SLOT])
 
@@ -232,7 +233,7 @@ def deliver(s: ptr32, f: ptr16, size: int) -> int:
         n = udp.length(f, size)
     total = 0
     if protocol != UDP or f[UDP_DST] != udp.ECHO_PORT:
-        total = add(int(f) + 34, n)
+        total = add_words(int(f) + 34, n)
     if n < 8:
         count(s, counters.IP_SHORT)
     elif protocol == TCP:
@@ -267,7 +268,9 @@ def serve(s: ptr32, c: ptr32, t: ptr32) -> int:
         at = c[slot.STORE_AT]
         n = n + kept
     route = 0
-    while n and route == 0 and not slot.queue_full(c) and not hoards(s, c):
+    while (n or c[slot.FLAGS] & slot.ASK) and route == 0 and not slot.queue_full(c) and not hoards(s, c):
+        if n == 0:
+            c[slot.FLAGS] = c[slot.FLAGS] ^ slot.ASK
         used = http.feed(s, c, t, at, n)
         at = at + used
         n = n - used
@@ -278,7 +281,7 @@ def serve(s: ptr32, c: ptr32, t: ptr32) -> int:
     if kept > n and board.SLOT_RX - kept < slot.CHUNK_BYTES:
         c[slot.FLAGS] = c[slot.FLAGS] | slot.ACK_NOW        # the window opens
     c[slot.STORED] = n
-    if c[slot.STATE] == slot.CLOSE_WAIT and n == 0 and route == 0:
+    if c[slot.STATE] == slot.CLOSE_WAIT and n == 0 and route == 0 and c[slot.FLAGS] & slot.ASK == 0:
         slot.shut(c)
     return route
 

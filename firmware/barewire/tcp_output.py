@@ -262,13 +262,17 @@ def lifetime(s: ptr32, c: ptr32) -> int:
         limit = FIN_WAIT_2_MS
     elif c[STATE] == TIME_WAIT:
         limit = TIME_WAIT_MS
-    if i32(s[NOW] - c[ACTIVE_AT]) >= limit:
+    end = c[DUE] if c[DUE] else c[ACTIVE_AT] + limit
+    if i32(s[NOW] - end) >= 0:
         if c[STATE] == FIN_WAIT_2 or c[STATE] == TIME_WAIT:
             gone = 1
         elif c[FLAGS] & (SHUT | RTX_ON) == 0:       # what waits for an ACK or a window is ended by its timer
-            count(s, counters.TCP_IDLE)
-            shut(c)
+            if c[DUE]:
+                c[FLAGS] = c[FLAGS] | ASK
+            else:
+                count(s, counters.TCP_IDLE)
+                shut(c)
             work(s, c)
     else:
-        wake_at(s, c[ACTIVE_AT] + limit)
+        wake_at(s, end)
     return gone
