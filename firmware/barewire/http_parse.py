@@ -325,15 +325,13 @@ def walk(r: ptr32, t: ptr32, a: int) -> int:
 @inline
 def text(kind: ptr8, a: int) -> int:
     """The end of what may stand in a value, four bytes at a time where the address allows."""
-    while a & 3 and kind[ptr8(a)[0]] & h.TEXT_CHAR:
-        a = a + 1
-    if a & 3 == 0:
-        w = ptr32(a)[0]
-        while (w | w >> 1) & ALL_TEXT == ALL_TEXT:      # all four have bit 5 or 6, as has no control
-            a = a + 4
-            w = ptr32(a)[0]
     while kind[ptr8(a)[0]] & h.TEXT_CHAR:
         a = a + 1
+        if a & 3 == 0:
+            w = ptr32(a)[0]
+            while (w | w >> 1) & ALL_TEXT == ALL_TEXT:      # all four have bit 5 or 6, as has no control
+                a = a + 4
+                w = ptr32(a)[0]
     return a
 
 

@@ -11,7 +11,7 @@ import micropython
 from . import board, counters
 from . import http_layout as h
 from . import slot
-from .page import PAGE, copy, release, send, take_page
+from .page import PAGE, copy, send, take_page
 
 UNIT = b"bytes="
 LARGE = 1 << 26         # as good as any larger number: no file is that long, and ten times as much is a small int yet
@@ -27,27 +27,29 @@ def respond(s, c, t):
     """
     r = c + 4 * slot.HTTP_WORDS
     flags = word(r, h.FLAGS)
-    resource = word(r, h.RESOURCE) >> 2
-    record = t[resource + h.PLAIN_AT] >> 2
-    size = t[record + h.LENGTH_AT] - t[record + h.HEAD_AT]
-    if word(r, h.METHOD) != h.GET or not t[resource + h.PLAIN_304_AT] or flags & IF_RANGE == h.SEEN_IF_RANGE:
-        ignore(s, c, 0)
-    elif flags & h.ETAG_PLAIN:          # 304: If-None-Match comes first (13.2.2), here of the file as it is
-        ignore(s, c, h.ACCEPT_GZIP | h.ACCEPT_ANY)
-    else:
+    k = word(r, h.RESOURCE) >> 2
+    files = t[k + h.PLAIN_304_AT]           # no redirect has one
+    k = t[k + h.PLAIN_AT] >> 2
+    size = t[k + h.LENGTH_AT] - t[k + h.HEAD_AT]
+    part = address = None
+    # a condition that If-None-Match fails has 304 before a part (13.2.2)
+    if word(r, h.METHOD) == h.GET and files and flags & IF_RANGE != h.SEEN_IF_RANGE and not flags & h.ETAG_PLAIN:
         part = asked(r, size)
         address = part and take_page(s)
-        if address:
-            PAGE.start(address, board.PAGE_BYTES)
-            deliver(s, c, t, record, flags, size, *part)
-        else:
-            ignore(s, c, 0)
-
-
-def ignore(s, c, refused):
-    """Let the request be answered as if it had no Range, and none of the codings `refused`."""
-    s[counters.HTTP_RANGE_IGNORED] += 1
-    forget(c, refused)
+    if not address:
+        s[counters.HTTP_RANGE_IGNORED] += 1
+        finish(c, 0, 0)
+        return
+    PAGE.start(address, board.PAGE_BYTES)
+    first, last = part
+    length = last + 1 - first
+    if first >= size:
+        length = 0
+    s[counters.HTTP_206 if length else counters.HTTP_416] += 1
+    head(t, k, h.CLOSE_AT if flags & h.ENDS else h.KEEP_AT, size, first, length)
+    send(s, c, address, PAGE.length)
+    if length:
+        finish(c, t[k + h.KEEP_AT] + t[k + h.HEAD_AT] + first, length)
 
 
 def asked(r, size):
@@ -55,17 +57,18 @@ def asked(r, size):
 
     None: the value is to be ignored. r: address of the connection's words of HTTP.
     """
-    end = word(r, h.RANGE)
-    if end == h.RANGE_BYTES:
-        return None
-    while end and byte(r, end - 1) in b" \t\r":
-        end -= 1
     first, last = None, -1              # -1: there is no number
+    end = word(r, h.RANGE)
+    ended = end == h.RANGE_BYTES        # then the rest is not known
     for k in range(end):
-        b = byte(r, k)
+        b = word(r, h.RANGE_TEXT + (k >> 2)) >> 8 * (k & 3) & 255
         if k < len(UNIT):
             if b | 32 != UNIT[k]:
                 return None
+        elif b <= 32:
+            ended = True
+        elif ended:
+            return None
         elif 48 <= b <= 57:
             last = (last * 10 if last > 0 else 0) + b - 48
             if last > LARGE:
@@ -83,26 +86,22 @@ def asked(r, size):
     return first, last if 0 <= last < size else size - 1
 
 
-def deliver(s, c, t, record, flags, size, first, last):
-    """Queue bytes `first` to `last` of the file whose record has index `record`; 416 where `first` lies behind its end."""
+def head(t, k, at, size, first, length):
+    """Write the head of a part, from that of the file of `size` bytes, whose record is t[k]; 416 if its length is 0."""
     page = PAGE
-    number, length = counters.HTTP_206, last + 1 - first
-    if first >= size:
-        number, length = counters.HTTP_416, 0
-    s[number] += 1
     page.write("HTTP/1.1 206 Partial Content" if length else "HTTP/1.1 416 Range Not Satisfiable")
-    fields = t[record + h.HEAD_AT] - STATUS - LENGTH
+    fields = t[k + h.HEAD_AT] - STATUS - LENGTH
     digits = size
     while digits > 9:
         digits //= 10
         fields -= 1
-    copy(page.address + page.length, t[record + (h.CLOSE_AT if flags & h.ENDS else h.KEEP_AT)], STATUS, fields)
+    copy(page.address + page.length, t[k + at], STATUS, fields)
     page.length += fields
     page.write("Content-Range: bytes ")
     if length:
         page.number(first)
         page.write("-")
-        page.number(last)
+        page.number(first + length - 1)
     else:
         page.write("*")
     page.write("/")
@@ -110,9 +109,6 @@ def deliver(s, c, t, record, flags, size, first, last):
     page.write("\r\nContent-Length: ")
     page.number(length)
     page.write("\r\n\r\n")
-    send(s, c, page.address, page.length)
-    if length:
-        append(c, t[record + h.KEEP_AT] + t[record + h.HEAD_AT] + first, length)
 
 
 @micropython.viper
@@ -121,19 +117,10 @@ def word(r: ptr32, k: int) -> int:
 
 
 @micropython.viper
-def byte(r: ptr8, k: int) -> int:
-    """Byte k of the value of Range."""
-    return r[4 * h.RANGE_TEXT + k]
-
-
-@micropython.viper
-def forget(c: ptr32, flags: int):
-    r = ptr32(int(c) + 4 * slot.HTTP_WORDS)
-    r[h.RANGE] = 0
-    r[h.FLAGS] = r[h.FLAGS] & (flags ^ -1)
-    c[slot.FLAGS] = c[slot.FLAGS] | slot.ASK
-
-
-@micropython.viper
-def append(c: ptr32, address: int, length: int):
-    slot.queue(c, address, address, length, 0)
+def finish(c: ptr32, address: int, length: int):
+    """Queue the part behind its head; length 0: have the request answered as if it had no Range."""
+    if length:
+        slot.queue(c, address, address, length, 0)
+    else:
+        c[slot.HTTP_WORDS + h.RANGE] = 0
+        c[slot.FLAGS] = c[slot.FLAGS] | slot.ASK

@@ -147,9 +147,8 @@ def test_if_range_twice_is_refused(server):     # noqa: F811
 
 def test_if_none_match_comes_first(server):     # noqa: F811
     tag = one(server, get(b"/style.css")).headers["etag"]
-    for coding in b"identity", b"gzip":
-        answer = one(server, get(b"/style.css", b"Range: bytes=1-5", b"If-None-Match: " + tag.encode(), b"Accept-Encoding: " + coding))
-        assert answer.status == 304 and answer.headers["etag"] == tag
+    answer = one(server, get(b"/style.css", b"Range: bytes=1-5", b"If-None-Match: " + tag.encode()))
+    assert answer.status == 304 and answer.headers["etag"] == tag
     assert one(server, get(b"/style.css", b"Range: bytes=1-5", b"If-None-Match: \"x\"")).status == 206
     assert one(server, get(b"/style.css", b"Range: bytes=1-5", b"If-None-Match: *")).status == 304
 
