@@ -45,9 +45,10 @@ def respond(s, c, t):
     length = last + 1 - first
     if first >= size:
         length = 0
+    s[counters.HTTP_REQUESTS] += 1
     s[counters.HTTP_206 if length else counters.HTTP_416] += 1
     head(t, k, h.CLOSE_AT if flags & h.ENDS else h.KEEP_AT, size, first, length)
-    send(s, c, address, PAGE.length)
+    send(c, address, PAGE.length)
     if length:
         finish(c, t[k + h.KEEP_AT] + t[k + h.HEAD_AT] + first, length)
 

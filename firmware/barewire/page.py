@@ -85,7 +85,7 @@ def respond(s, c, t):
 
     s: the state block, t: the block of assets.
     """
-    asked = _asked(c, t)
+    asked = _asked(s, c, t)
     if not asked & 0xFF:
         return False
     address = take_page(s)
@@ -116,7 +116,7 @@ def respond(s, c, t):
     size = page.length
     page.length = len(head) - LENGTH_WIDTH - 4
     page.number(size - len(head), LENGTH_WIDTH)
-    send(s, c, address, len(head) if asked & HEAD else size)
+    send(c, address, len(head) if asked & HEAD else size)
     return True
 
 
@@ -129,10 +129,12 @@ def copy(to: int, data: ptr8, skip: int, size: int):
 
 
 @micropython.viper
-def _asked(c: ptr32, t: ptr32) -> int:
+def _asked(s: ptr32, c: ptr32, t: ptr32) -> int:
     """The number of the route that has to answer, 0 for none; with HEAD and END."""
     r = ptr32(int(c) + 4 * slot.HTTP_WORDS)
     asked = ptr32(int(t) + r[h.RESOURCE])[h.ROUTE_AT]
+    if asked:
+        count(s, counters.HTTP_REQUESTS)
     if r[h.METHOD] == h.HEAD:
         asked = asked | HEAD
     if r[h.FLAGS] & h.ENDS:
@@ -159,9 +161,8 @@ def release(s: ptr32, address: int):
 
 
 @micropython.viper
-def send(s: ptr32, c: ptr32, address: int, length: int):
+def send(c: ptr32, address: int, length: int):
     r = ptr32(int(c) + 4 * slot.HTTP_WORDS)
-    count(s, counters.HTTP_REQUESTS)
     slot.queue(c, address, address, length, 0)
     c[slot.PAGES_HELD] = c[slot.PAGES_HELD] + 1
     if r[h.FLAGS] & h.ENDS:
@@ -172,7 +173,6 @@ def send(s: ptr32, c: ptr32, address: int, length: int):
 @micropython.viper
 def _refuse(s: ptr32, c: ptr32, t: ptr32, error: int):
     r = ptr32(int(c) + 4 * slot.HTTP_WORDS)
-    count(s, counters.HTTP_REQUESTS)
     count(s, FIRST_FIXED + error)
     deliver(c, t, 4 * (h.FIXED_RECORDS - h.RECORD_WORDS + h.RECORD_WORDS * error), r[h.METHOD] == h.HEAD, r[h.FLAGS])
     restart(r, r[h.FLAGS])
