@@ -42,25 +42,28 @@ TYPES = {
 }
 
 # ---- word sets: word -> value --------------------------------------------------------------------------------------
-METHODS = {"GET": h.GET, "HEAD": h.HEAD, "POST": h.OTHER, "PUT": h.OTHER, "DELETE": h.OTHER, "PATCH": h.OTHER,
-           "TRACE": h.OTHER, "OPTIONS": h.NO_TARGET, "CONNECT": h.NO_TARGET}
+METHODS = {"GET": h.GET, "HEAD": h.HEAD, "OPTIONS": h.OPTIONS,
+           **dict.fromkeys(("POST", "PUT", "DELETE", "PATCH", "TRACE"), h.NOT_ALLOWED)}
 VERSIONS = {"HTTP/1.0": h.VERSION_10, "HTTP/1.1": h.VERSION_11, "HTTP/1.2": h.VERSION_11}       # 2: any digit from 2 on
 VERSIONS.update({f"HTTP/{major}.{minor}": h.VERSION_OTHER for major in (0, 2) for minor in (0, 1, 2)})
 NAMES = {"host": h.HOST_START | h.SEEN_HOST, "content-length": h.LENGTH_START | h.SEEN_LENGTH,
          "transfer-encoding": h.LIST | h.CHUNKED, "connection": h.LIST | h.CLOSE | h.KEEP_ALIVE,
          "expect": h.LIST | h.CONTINUE, "accept-encoding": h.LIST | h.ACCEPT_GZIP | h.ACCEPT_ANY,
-         "if-none-match": h.ETAG_LIST}
+         "if-none-match": h.ETAG_LIST, "if-range": h.ETAG_LIST | h.SEEN_IF_RANGE, "range": h.KEEP}
 TOKENS = {"close": h.CLOSE, "keep-alive": h.KEEP_ALIVE, "100-continue": h.CONTINUE, "chunked": h.CHUNKED,
           "gzip": h.ACCEPT_GZIP, "x-gzip": h.ACCEPT_GZIP, "*": h.ACCEPT_ANY}
 SCHEMES = {"http://": 1}
 
-# ---- errors, in the order of their numbers in http_layout --------------------------------------------------------------
+# ---- fixed answers, in the order of their numbers in http_layout --------------------------------------------------------
+ALLOW = "Allow: GET, HEAD, OPTIONS"
 ERRORS = (
     ("400 Bad Request", "the request is not HTTP as RFC 9112 has it", ()),
     ("404 Not Found", "there is no such page", ()),
-    ("405 Method Not Allowed", "pages are read with GET and HEAD", ("Allow: GET, HEAD",)),
+    ("405 Method Not Allowed", "pages are read with GET and HEAD", (ALLOW,)),
+    ("408 Request Timeout", "the request was not complete in time", ()),
     ("413 Content Too Large", f"at most {h.BODY_LIMIT} bytes of content are read", ()),
     ("414 URI Too Long", f"a request line has at most {h.LINE_LIMIT} bytes", ()),
+    ("417 Expectation Failed", "the only expectation that is met is 100-continue", ()),
     ("431 Request Header Fields Too Large", f"a header section has at most {h.HEAD_LIMIT} bytes", ()),
     ("500 Internal Server Error", "the function behind this page failed", ()),
     ("501 Not Implemented", "this method or transfer coding is not known here", ()),
@@ -102,9 +105,14 @@ class Answer:
         return [partial_sum(self.close), *map(partial_sum, parts)]
 
 
-def error_answers() -> list[Answer]:
+def fixed_answers() -> list[Answer]:
+    """The errors, the answer to OPTIONS (RFC 9110 9.3.7), and 100 (15.2.1), which has no fields."""
     plain = "Content-Type: text/plain; charset=utf-8"
-    return [Answer(status, status, (plain, *fields), f"{status}: {why}\n".encode()) for status, why, fields in ERRORS]
+    answers = [Answer(status, status, (plain, *fields), f"{status}: {why}\n".encode()) for status, why, fields in ERRORS]
+    answers += [Answer("OPTIONS", "204 No Content", (ALLOW,)), Answer("100 Continue", "100 Continue", ())]
+    answers[-1].keep = answers[-1].close = b"HTTP/1.1 100 Continue\r\n\r\n"
+    answers[-1].head = len(answers[-1].keep)
+    return answers
 
 
 class Resource:
@@ -126,7 +134,7 @@ def file_resource(path: str, body: bytes) -> Resource:
 
     def answers(tag, *more):
         fields = [f'ETag: "{tag}"', *common]
-        return fields, [kind, *fields, *more]
+        return fields, [kind, *fields, "Accept-Ranges: bytes", *more]
 
     if len(packed) + len("Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n") < len(body):
         common.append("Vary: Accept-Encoding")
@@ -249,7 +257,7 @@ class Table:
 
     def __init__(self):
         self.words = array("I", fold_table() + kind_table())
-        self.words.extend([0] * (h.ERROR_RECORDS - len(self.words)))
+        self.words.extend([0] * (h.FIXED_RECORDS - len(self.words)))
         self.open_ends = []     # nodes that are the last alternative
         self.empty = []         # words that refer to an empty word set
 
@@ -332,14 +340,16 @@ def compile_assets(root, routes, limit: int = SITE_BYTES, constants: dict = {}) 
             raise AssetError(f"routes.py: {path} is a route and a file below {root} or the route of another function; "
                              "rename one of them")
         paths[path] = Resource(number)
-    answers = error_answers()
+    asterisk = Resource()       # the server itself, which has methods and no answers (RFC 9112 3.2.4)
+    answers = fixed_answers()
     resources = list(dict.fromkeys(paths.values()))
     answers += [answer for resource in resources for answer in resource.answers if answer]
     table = Table()
     records = {answer: table.add([0, 0, len(answer.keep), answer.head, 0]) for answer in answers}
     places = {resource: table.add([resource.route, 0, *(records.get(answer, 0) for answer in resource.answers)])
-              for resource in resources}
+              for resource in [*resources, asterisk]}
     for word, words in ((h.METHODS, METHODS), (h.VERSIONS, VERSIONS), (h.TOKENS, TOKENS), (h.SCHEMES, SCHEMES),
+                        (h.ASTERISK, {"*": places[asterisk]}),
                         (h.PATHS, {path: places[resource] for path, resource in paths.items()})):
         table.word_set(word, words)
     for low in range(32):

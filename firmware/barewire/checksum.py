@@ -17,20 +17,6 @@ def fold(total: int) -> int:
 
 
 @inline
-def add_bytes(address: int, n: int) -> int:
-    """The partial sum of n bytes at any address, byte by byte: the rare unaligned piece."""
-    b = ptr8(address)
-    total = 0
-    while n > 1:
-        total = total + b[0] + (b[1] << 8)
-        b = ptr8(int(b) + 2)
-        n = n - 2
-    if n:
-        total = total + b[0]
-    return total
-
-
-@inline
 def add_words(address: int, n: int) -> int:
     """The partial sum of n bytes at a word-aligned address, 32 bytes a turn; less than 2^31 for n < 64 KiB.
 
@@ -67,11 +53,24 @@ def add_words(address: int, n: int) -> int:
 
 @inline
 def add(address: int, n: int) -> int:
-    """The partial sum of n bytes at address, less than 2^31 for n < 64 KiB."""
-    if address & 3:
-        total = add_bytes(address, n)
-    else:
-        total = add_words(address, n)
+    """The partial sum of n bytes at any address, less than 2^31 for n < 64 KiB.
+
+    From an odd one on all bytes stand in the other half of their words, so the sum is turned (RFC 1071 section 2 B).
+    """
+    front = 0
+    odd = address & 1
+    if odd and n:
+        front = ptr8(address)[0] << 8
+        address = address + 1
+        n = n - 1
+    if address & 2 and n > 1:
+        front = front + ptr16(address)[0]
+        address = address + 2
+        n = n - 2
+    total = front + add_words(address, n)
+    if odd:
+        total = fold(total)
+        total = total << 8 & 0xFF00 | total >> 8
     return total
 
 

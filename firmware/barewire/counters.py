@@ -102,13 +102,20 @@ COUNTERS = (
     ("http_400", "refused: bad request"),
     ("http_404", "refused: no such page"),
     ("http_405", "refused: method"),
+    ("http_408", "refused: too slow a request"),
     ("http_413", "refused: body too large"),
     ("http_414", "refused: target too long"),
+    ("http_417", "refused: expectation"),
     ("http_431", "refused: header too large"),
     ("http_500", "refused: route failed"),
     ("http_501", "refused: unknown method"),
     ("http_503", "refused: no page free"),
     ("http_505", "refused: version"),
+    ("http_204", "OPTIONS answered"),
+    ("http_100", "bodies asked for"),
+    ("http_206", "parts of files sent"),
+    ("http_416", "refused: range"),
+    ("http_range_ignored", "ranges answered as if not asked"),
 )
 
 NAMES = tuple(line[0] for line in COUNTERS if all(line[2:]))

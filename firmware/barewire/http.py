@@ -16,15 +16,13 @@ from .inline import inline
 READY = slot.HTTP_WORDS + h.READY
 REFUSED_GZIP = h.ACCEPT_GZIP << 1
 REFUSED_ANY = h.ACCEPT_ANY << 1
-FIRST_ERROR = counters.HTTP_400 - 1     # counter of an error, less its number
-ASKS_HEAD = 1 << 8                      # in what `asked` returns, beside the route
-ASKS_END = 1 << 9
+FIRST_FIXED = counters.HTTP_400 - 1     # counter of a fixed answer, less its number
 
 
 def tables(assets):
     """The block t, from the compiled assets: their table, completed by the addresses of the answers."""
     t = array("I", assets.TABLE)
-    at = h.ERROR_RECORDS
+    at = h.FIXED_RECORDS
     for k in range(0, len(assets.PIECES), 2):
         t[at + h.KEEP_AT] = addressof(assets.PIECES[k])
         t[at + h.CLOSE_AT] = addressof(assets.PIECES[k + 1])
@@ -50,42 +48,52 @@ def restart(r: ptr32, flags: int):
     r[h.FLAGS] = 0
     r[h.BODY] = 0
     r[h.TOTAL] = 0
+    r[h.RANGE] = 0
+    r[h.DUE] = 0
 
 
 @inline
 def answer(s: ptr32, c: ptr32, t: ptr32) -> int:
-    """Answer the request that is ready. Returns 0, or the number of the route that has to: then call page.respond."""
+    """Answer the request that is ready. Returns 0, or 1 when everyday Python has to: then call page.respond."""
     r = ptr32(int(c) + 4 * slot.HTTP_WORDS)
     record = 0
-    error = refusal(r)
-    count(s, counters.HTTP_REQUESTS)
-    if error:
-        record = 4 * (h.ERROR_RECORDS - h.RECORD_WORDS + h.RECORD_WORDS * error)
-        count(s, FIRST_ERROR + error)
+    flags = r[h.FLAGS]
+    number = fixed(r)
+    if r[h.STATE] != h.COMPLETE:        # could not be read, or waits for 100: what still comes of it is not read, or is
+        flags = 0 if number == h.CONTINUE_100 else flags | h.ENDS
+    if number:
+        record = 4 * (h.FIXED_RECORDS - h.RECORD_WORDS + h.RECORD_WORDS * number)
+        count(s, FIRST_FIXED + number)
     else:
         resource = ptr32(int(t) + r[h.RESOURCE])
-        if resource[h.ROUTE_AT]:
-            r[h.NODE] = resource[h.ROUTE_AT]
-            return r[h.NODE]
-        record = representation(s, resource, r[h.FLAGS])
-    deliver(c, t, record, r[h.METHOD] == h.HEAD, r[h.FLAGS])
-    restart(r, r[h.FLAGS])
+        if resource[h.ROUTE_AT] or r[h.RANGE]:
+            return 1
+        record = representation(s, resource, flags)
+    deliver(c, t, record, r[h.METHOD] == h.HEAD, flags)
+    if number == h.CONTINUE_100:
+        r[h.STATE] = h.IN_BODY if r[h.BODY] else h.CHUNK_SIZE
+        r[h.READY] = 0
+    else:
+        count(s, counters.HTTP_REQUESTS)
+        restart(r, flags)
     return 0
 
 
 @inline
-def refusal(r: ptr32) -> int:
-    """The number of the error that a request gets, 0 for none. One that could not be read ends the connection."""
+def fixed(r: ptr32) -> int:
+    """The number of the fixed answer that a request gets: an error, OPTIONS, 100; 0 for none.
+
+    Who waits for 100 gets an error at once, and need not send the body (RFC 9110 10.1.1).
+    """
     if r[h.STATE] >= h.FAILED:
-        r[h.FLAGS] = r[h.FLAGS] | h.ENDS
         return r[h.STATE] - h.FAILED
     if r[h.METHOD] == 0:
         return h.NOT_IMPLEMENTED
-    if r[h.METHOD] == h.NO_TARGET:
-        return h.NOT_ALLOWED
     if r[h.RESOURCE] == 0:
         return h.NOT_FOUND
-    return h.NOT_ALLOWED if r[h.METHOD] == h.OTHER else 0
+    if r[h.METHOD] > h.HEAD:
+        return r[h.METHOD]
+    return h.CONTINUE_100 if r[h.STATE] == h.AWAITED else 0
 
 
 @inline

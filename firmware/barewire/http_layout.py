@@ -6,8 +6,8 @@ The block ``t`` (32-bit words; references in it are byte offsets from its start)
 
     0  FOLD     byte -> the same in lower case if it may stand in a token (RFC 9110 5.6.2), else 0
     64 KIND     byte -> bits TEXT_CHAR .. HEX_CHAR
-    128 roots   METHODS, VERSIONS, PATHS, TOKENS, SCHEMES: word sets; NOTHING: the empty one; NAMES: 32 sets
-    ERROR_RECORDS  one record for each of BAD_REQUEST ..; the records of files and routes follow, then resources, word sets, sums
+    128 roots   METHODS, VERSIONS, PATHS, TOKENS, SCHEMES, ASTERISK: word sets; NOTHING: the empty one; NAMES: 32 sets
+    FIXED_RECORDS  one record for each of BAD_REQUEST ..; those of files follow, then resources, word sets, sums
 
     record      KEEP, CLOSE: addresses of the answer that leaves the connection open and of the start of the one that
                 closes it; LENGTH of it all; HEAD: length of its head; SUMS: of its 1460-byte chunks
@@ -24,7 +24,7 @@ STATE = 0
 READY = 1           # not 0: a request is complete, answer it before the next byte
 NODE = 2            # address of the node of the word set that is being walked
 LEFT = 3            # bytes the part being read may still have
-METHOD = 4          # GET, HEAD, OTHER, NO_TARGET; 0: not known
+METHOD = 4          # GET, HEAD, or the number of its answer; 0: not known
 RESOURCE = 5        # offset of its resource in t, 0: there is none
 VERSION = 6         # VERSION_10, VERSION_11; 0 while the request line is being read
 FLAGS = 7
@@ -33,7 +33,11 @@ VALUE = 9           # of the token or the percent code being read
 WEIGHT = 10         # 1: the token came alone, 2: with a weight above zero, 0: with a zero one or other parameters
 BODY = 11           # bytes of the body or of the chunk still to come
 TOTAL = 12          # bytes of body seen in all chunks
-WORDS = 13
+RANGE = 13          # length of the values of Range, which lie in RANGE_TEXT, each with a CR behind it; 0: there is none
+RANGE_TEXT = 14     # RANGE_BYTES: of a longer one the rest is not kept
+RANGE_BYTES = 36
+DUE = 23            # slot.DUE: when the part of the request that is read has to be there; 0: none is
+WORDS = 24
 
 # ---- states --------------------------------------------------------------------------------------------------------
 START = 0           # request line (RFC 9112 3): the frequent ones
@@ -66,28 +70,28 @@ LIST = 26           # around tokens
 AFTER_TOKEN = 27
 PARAMETER = 28
 IN_WEIGHT = 29
-ETAG_LIST = 30      # If-None-Match
+ETAG_LIST = 30      # If-None-Match, If-Range
 ETAG_WEAK = 31
 ETAG_QUOTE = 32
 ETAG = 33
-IN_BODY = 34        # body (RFC 9112 6, 7.1)
-CHUNK_SIZE = 35
-CHUNK_DIGITS = 36
-CHUNK_EXTENSION = 37
-CHUNK_LF = 38
-CHUNK = 39
-CHUNK_CR = 40
-CHUNK_CRLF = 41
-COMPLETE = 42       # a request is there
-DONE = 43           # the last answer of this connection is given: whatever comes is not read
-FAILED = 44         # + number of the error: the request cannot be understood further
+KEEP = 34           # Range: kept for http_range.py
+IN_BODY = 35        # body (RFC 9112 6, 7.1)
+CHUNK_SIZE = 36
+CHUNK_DIGITS = 37
+CHUNK_EXTENSION = 38
+CHUNK_LF = 39
+CHUNK = 40
+CHUNK_CR = 41
+CHUNK_CRLF = 42
+AWAITED = 43        # the header section is there, and the client waits for 100 before it sends the body
+COMPLETE = 44       # a request is there
+DONE = 45           # the last answer of this connection is given: whatever comes is not read
+FAILED = 46         # + number of the error: the request cannot be understood further
 AGAIN = 128         # beside a state: the byte is still to be read
 
 # ---- values of the word sets ---------------------------------------------------------------------------------------
 GET = 1
-HEAD = 2
-OTHER = 3
-NO_TARGET = 4
+HEAD = 2            # from the next one on: numbers of the answers that methods get
 VERSION_10 = 1
 VERSION_11 = 2
 VERSION_OTHER = 3
@@ -106,24 +110,33 @@ SEEN_LENGTH = 1 << 23
 SEEN_CODING = 1 << 24
 TRAILER = 1 << 25
 ENDS = 1 << 26      # the connection ends with the answer
+SEEN_IF_RANGE = 1 << 27
+IF_RANGE_SHIFT = 8  # If-Range sets ETAG_PLAIN or ETAG_GZIP shifted by this
 STATE_BITS = 255    # of FIELD
 
-# ---- errors, in the order of their records and counters, from 1 ------------------------------------------------------
+# ---- fixed answers, in the order of their records and counters, from 1; errors but for the last two --------------------
 BAD_REQUEST = 1
 NOT_FOUND = 2
 NOT_ALLOWED = 3
-BODY_TOO_LARGE = 4
-TARGET_TOO_LONG = 5
-HEAD_TOO_LARGE = 6
-SERVER_ERROR = 7
-NOT_IMPLEMENTED = 8
-UNAVAILABLE = 9
-WRONG_VERSION = 10
+TIMEOUT = 4
+BODY_TOO_LARGE = 5
+TARGET_TOO_LONG = 6
+EXPECTATION = 7
+HEAD_TOO_LARGE = 8
+SERVER_ERROR = 9
+NOT_IMPLEMENTED = 10
+UNAVAILABLE = 11
+WRONG_VERSION = 12
+OPTIONS = 13
+CONTINUE_100 = 14
 
 # ---- limits (RFC 9112 3 recommends at least 8000 for the request line) ----------------------------------------------
 LINE_LIMIT = 8192
 HEAD_LIMIT = 16384
 BODY_LIMIT = 65536
+# How long a request may take, from its first byte to the end of its header section, and from there to its end
+HEADER_MS = 10000
+BODY_MS = 30000
 
 # ---- the block t: byte offsets of the tables, word indices of the rest ----------------------------------------------
 KIND = 256
@@ -132,9 +145,10 @@ VERSIONS = 129
 PATHS = 130
 TOKENS = 131
 SCHEMES = 132
-NOTHING = 133
-NAMES = 134         # 32 word sets, by the low five bits of a name's first byte
-ERROR_RECORDS = 166
+ASTERISK = 133
+NOTHING = 134
+NAMES = 135         # 32 word sets, by the low five bits of a name's first byte
+FIXED_RECORDS = 167
 
 KEEP_AT = 0         # words of a record
 CLOSE_AT = 1

@@ -11,9 +11,11 @@ is a zero meanwhile, which no loop takes, so the loops need not count. Everythin
 """
 from . import http_layout as h
 from . import slot
-from .http_layout import BAD, BLANK, COLON, CR, LF, PERCENT_SIGN, SLASH
+from .http_layout import BAD, BLANK, COLON, CR, LF, PERCENT_SIGN, SLASH, STAR
 from .http_values import around_token, body, content_length, etag, host
 from .inline import inline
+from .state import NOW, wake_at
+from .word import i32
 from .wordset import step, value
 
 GET_BLANK = 0x20544547      # "GET " as a little-endian word
@@ -24,14 +26,14 @@ ALL_TEXT = 0x20202020
 def feed(s: ptr32, c: ptr32, t: ptr32, addr: int, n: int) -> int:
     """Read up to n bytes at addr; how many were read. Stops behind a request, c[http.READY] is not 0 then.
 
-    The byte at addr + n must be memory: it is zero for the time of the call.
+    The byte at addr + n must be memory: it is zero for the time of the call. n may be 0: is the request overdue?
     """
     r = ptr32(int(c) + 4 * slot.HTTP_WORDS)
     a = addr
     end = addr + n
     if r[h.STATE] == h.DONE:
         a = end
-    while a ^ end and r[h.STATE] < h.COMPLETE:
+    while a ^ end and r[h.STATE] < h.AWAITED:
         stop = end
         if end - a > r[h.LEFT]:
             stop = a + r[h.LEFT]
@@ -46,11 +48,24 @@ def feed(s: ptr32, c: ptr32, t: ptr32, addr: int, n: int) -> int:
             a = body(r, t, a, stop)
         r[h.LEFT] = r[h.LEFT] - a
         ptr8(stop)[0] = behind
-        if r[h.LEFT] == 0 and r[h.STATE] < h.COMPLETE:
+        if r[h.LEFT] == 0 and r[h.STATE] < h.AWAITED:
             r[h.STATE] = over_limit(r)
-    if r[h.STATE] >= h.COMPLETE and r[h.STATE] != h.DONE:
+    if r[h.STATE] < h.COMPLETE:
+        limit(s, r, n)
+    if r[h.STATE] >= h.AWAITED and r[h.STATE] != h.DONE:
         r[h.READY] = 1
     return a - addr
+
+
+@inline
+def limit(s: ptr32, r: ptr32, n: int):
+    """A part of a request is there, n bytes of it just came: the rest has to come in time (RFC 9110 15.5.9)."""
+    if r[h.DUE]:
+        if i32(s[NOW] - r[h.DUE]) >= 0:
+            r[h.STATE] = h.FAILED + h.TIMEOUT
+    elif n:
+        r[h.DUE] = s[NOW] + (h.HEADER_MS if r[h.STATE] < h.IN_BODY else h.BODY_MS) | 1
+        wake_at(s, r[h.DUE])
 
 
 @inline
@@ -122,11 +137,13 @@ def request_line(r: ptr32, t: ptr32, a: int, stop: int) -> int:
 
 @inline
 def target(r: ptr32, t: ptr32, b: int) -> int:
-    """origin-form and absolute-form; the others only with the methods that name no resource (RFC 9112 3.2)."""
+    """origin-form, absolute-form, asterisk-form of OPTIONS; any with a method that is not known (RFC 9112 3.2)."""
     state = h.IN_PATH
     r[h.NODE] = int(t) + t[h.PATHS]
-    if r[h.METHOD] == 0 or r[h.METHOD] == h.NO_TARGET:
+    if r[h.METHOD] == 0:
         state = h.QUERY if ptr8(int(t) + h.KIND)[b] & h.QUERY_CHAR else BAD
+    elif b == STAR and r[h.METHOD] == h.OPTIONS:
+        r[h.NODE] = int(t) + t[h.ASTERISK]
     elif b != SLASH:
         state = h.SCHEME
         r[h.NODE] = int(t) + t[h.SCHEMES]
@@ -308,23 +325,21 @@ def walk(r: ptr32, t: ptr32, a: int) -> int:
 @inline
 def text(kind: ptr8, a: int) -> int:
     """The end of what may stand in a value, four bytes at a time where the address allows."""
-    while a & 3 and kind[ptr8(a)[0]] & h.TEXT_CHAR:
-        a = a + 1
-    if a & 3 == 0:
-        w = ptr32(a)[0]
-        while (w | w >> 1) & ALL_TEXT == ALL_TEXT:      # all four have bit 5 or 6, as has no control
-            a = a + 4
-            w = ptr32(a)[0]
     while kind[ptr8(a)[0]] & h.TEXT_CHAR:
         a = a + 1
+        if a & 3 == 0:
+            w = ptr32(a)[0]
+            while (w | w >> 1) & ALL_TEXT == ALL_TEXT:      # all four have bit 5 or 6, as has no control
+                a = a + 4
+                w = ptr32(a)[0]
     return a
 
 
 @inline
 def known_field(r: ptr32, field: int) -> int:
-    """The state behind a name. Host and Content-Length come once (RFC 9110 7.2, RFC 9112 6.3)."""
+    """The state behind a name. Host, Content-Length, If-Range come once (RFC 9110 5.3, 7.2, RFC 9112 6.3)."""
     state = h.SPACE
-    once = field & (h.SEEN_HOST | h.SEEN_LENGTH)
+    once = field & (h.SEEN_HOST | h.SEEN_LENGTH | h.SEEN_IF_RANGE)
     if field == 0 or r[h.FLAGS] & h.TRAILER:
         field = h.SKIP
     elif r[h.FLAGS] & once:
@@ -353,8 +368,8 @@ def end_of_head(r: ptr32, a: int) -> int:
         state = BAD
     if state < h.COMPLETE:
         r[h.LEFT] = h.HEAD_LIMIT + a
+        r[h.DUE] = 0
         if new and flags & h.CONTINUE:
-            flags = flags | h.ENDS          # the final answer comes at once: no telling whether the body follows
-            state = h.COMPLETE
+            state = h.AWAITED
     r[h.FLAGS] = flags
     return state

@@ -92,28 +92,31 @@ def around_token(r: ptr32, t: ptr32, state: int, b: int) -> int:
 
 @inline
 def take_token(r: ptr32) -> int:
-    """Set the flag of a token that its header knows. A coding other than one chunked is refused (RFC 9112 6.1)."""
+    """Set the flag of a token that its header knows. Refused are a coding other than one chunked (RFC 9112 6.1), and an
+    expectation other than 100-continue (RFC 9110 10.1.1).
+    """
     state = h.LIST
     token = r[h.VALUE] & r[h.FIELD] & ~h.STATE_BITS
-    if r[h.FIELD] & h.CHUNKED:
-        if token == 0 or r[h.WEIGHT] != 1:
-            state = h.FAILED + h.NOT_IMPLEMENTED
-        elif r[h.FLAGS] & h.CHUNKED:
-            state = BAD
+    if r[h.FIELD] & (h.CHUNKED | h.CONTINUE) and (token == 0 or r[h.WEIGHT] != 1):
+        state = h.FAILED + (h.NOT_IMPLEMENTED if r[h.FIELD] & h.CHUNKED else h.EXPECTATION)
+    elif r[h.FLAGS] & token & h.CHUNKED:
+        state = BAD
     r[h.FLAGS] = r[h.FLAGS] | (token if r[h.WEIGHT] else token << 1)
     return state
 
 
 @inline
 def etag(r: ptr32, t: ptr32, state: int, b: int) -> int:
-    """The state after byte b of If-None-Match: * or entity tags, compared weakly (RFC 9110 8.8.3, 13.1.2).
+    """The state after byte b of If-None-Match: * or entity tags, compared weakly (RFC 9110 8.8.3, 13.1.2); of If-Range: one
+    that is not weak, as a date matches nothing that has no date (13.1.5); and of Range, which is kept.
 
-    SKIP, and b is not read: the list is bad, its rest does not matter.
+    SKIP, and b is not read: the value is bad, its rest does not matter.
     """
     after = h.SKIP
     if state == h.ETAG:
         if b == QUOTE:
-            r[h.FLAGS] = r[h.FLAGS] | value(r[h.NODE])
+            found = value(r[h.NODE])
+            r[h.FLAGS] = r[h.FLAGS] | (found << h.IF_RANGE_SHIFT if r[h.FIELD] & h.SEEN_IF_RANGE else found)
             after = h.ETAG_LIST
         elif b > BLANK:
             r[h.NODE] = step(r[h.NODE], b)
@@ -121,10 +124,17 @@ def etag(r: ptr32, t: ptr32, state: int, b: int) -> int:
     elif state == h.ETAG_WEAK:
         if b == SLASH:
             after = h.ETAG_QUOTE
+    elif state == h.KEEP:
+        size = r[h.RANGE]
+        if size < h.RANGE_BYTES:
+            ptr8(r)[4 * h.RANGE_TEXT + size] = b
+            r[h.RANGE] = size + 1
+            if b >= BLANK or b == TAB:
+                after = h.KEEP
     elif b == QUOTE:
         r[h.NODE] = int(t) + (ptr32(int(t) + r[h.RESOURCE])[h.ETAGS_AT] if r[h.RESOURCE] else t[h.NOTHING])
         after = h.ETAG
-    elif state == h.ETAG_LIST:
+    elif state == h.ETAG_LIST and r[h.FIELD] & h.SEEN_IF_RANGE == 0:
         if b == BLANK or b == TAB or b == COMMA:
             after = h.ETAG_LIST
         elif b == WEAK:

@@ -17,9 +17,10 @@ from . import board, counters
 from . import http_layout as h
 from . import slot, state
 from .counters import count
-from .http import ASKS_END, ASKS_HEAD, FIRST_ERROR, deliver, restart
+from .http import FIRST_FIXED, deliver, restart
 
 ROUTES = []         # (path, function, head that keeps the connection, head that ends it): number of a route, less one
+HEAD, END = 1 << 8, 1 << 9      # in what `asked` returns, beside the route
 LENGTH_WIDTH = 5    # digits of Content-Length
 _HEAD = ("HTTP/1.1 200 OK\r\nServer: barewire\r\nContent-Type: %s\r\nCache-Control: no-store\r\n"
          "Connection: %s\r\nContent-Length: %s\r\n\r\n")
@@ -54,7 +55,7 @@ class Page:
         if self.length + size > self.size:
             self.full = True
         else:
-            _copy(self.address + self.length, data, skip, size)
+            copy(self.address + self.length, data, skip, size)
             self.length += size
 
     def number(self, value, width=0):
@@ -76,23 +77,25 @@ class Page:
         self.write(_digits, at)
 
 
-_page = Page()
+PAGE = Page()
 
 
 def respond(s, c, t):
-    """Answer the request that is ready on the connection at address c and that a route has to answer.
+    """Answer the request that is ready on the connection at address c. Returns whether there is a route for it.
 
     s: the state block, t: the block of assets.
     """
-    asked = _asked(c)
+    asked = _asked(s, c, t)
+    if not asked & 0xFF:
+        return False
+    address = take_page(s)
     path, function, keep, close = ROUTES[(asked & 0xFF) - 1]
-    address = _take_page(s)
     if not address:
         _refuse(s, c, t, h.UNAVAILABLE)
-        return
-    page = _page
+        return True
+    page = PAGE
     page.start(address, board.PAGE_BYTES)
-    head = close if asked & ASKS_END else keep
+    head = close if asked & END else keep
     page.write(head)
     failed = False
     try:
@@ -107,17 +110,18 @@ def respond(s, c, t):
         s[counters.HTTP_OVERFLOW] += 1
         failed = True
     if failed:
-        _release(s, address)
+        release(s, address)
         _refuse(s, c, t, h.SERVER_ERROR)
-        return
+        return True
     size = page.length
     page.length = len(head) - LENGTH_WIDTH - 4
     page.number(size - len(head), LENGTH_WIDTH)
-    _send(c, address, len(head) if asked & ASKS_HEAD else size)
+    send(c, address, len(head) if asked & HEAD else size)
+    return True
 
 
 @micropython.viper
-def _copy(to: int, data: ptr8, skip: int, size: int):
+def copy(to: int, data: ptr8, skip: int, size: int):
     target = ptr8(to)
     while size:
         size = size - 1
@@ -125,19 +129,21 @@ def _copy(to: int, data: ptr8, skip: int, size: int):
 
 
 @micropython.viper
-def _asked(c: ptr32) -> int:
-    """The number of the route that has to answer, with ASKS_HEAD and ASKS_END."""
+def _asked(s: ptr32, c: ptr32, t: ptr32) -> int:
+    """The number of the route that has to answer, 0 for none; with HEAD and END."""
     r = ptr32(int(c) + 4 * slot.HTTP_WORDS)
-    asked = r[h.NODE]
+    asked = ptr32(int(t) + r[h.RESOURCE])[h.ROUTE_AT]
+    if asked:
+        count(s, counters.HTTP_REQUESTS)
     if r[h.METHOD] == h.HEAD:
-        asked = asked | ASKS_HEAD
+        asked = asked | HEAD
     if r[h.FLAGS] & h.ENDS:
-        asked = asked | ASKS_END
+        asked = asked | END
     return asked
 
 
 @micropython.viper
-def _take_page(s: ptr32) -> int:
+def take_page(s: ptr32) -> int:
     """The address of a free page, which is busy from now on; 0 if there is none. tcp frees it with the last byte."""
     k = 0
     while k < board.PAGES:
@@ -150,12 +156,12 @@ def _take_page(s: ptr32) -> int:
 
 
 @micropython.viper
-def _release(s: ptr32, address: int):
+def release(s: ptr32, address: int):
     slot.free_page(s, address - s[state.PAGE_AT])
 
 
 @micropython.viper
-def _send(c: ptr32, address: int, length: int):
+def send(c: ptr32, address: int, length: int):
     r = ptr32(int(c) + 4 * slot.HTTP_WORDS)
     slot.queue(c, address, address, length, 0)
     c[slot.PAGES_HELD] = c[slot.PAGES_HELD] + 1
@@ -167,6 +173,6 @@ def _send(c: ptr32, address: int, length: int):
 @micropython.viper
 def _refuse(s: ptr32, c: ptr32, t: ptr32, error: int):
     r = ptr32(int(c) + 4 * slot.HTTP_WORDS)
-    count(s, FIRST_ERROR + error)
-    deliver(c, t, 4 * (h.ERROR_RECORDS - h.RECORD_WORDS + h.RECORD_WORDS * error), r[h.METHOD] == h.HEAD, r[h.FLAGS])
+    count(s, FIRST_FIXED + error)
+    deliver(c, t, 4 * (h.FIXED_RECORDS - h.RECORD_WORDS + h.RECORD_WORDS * error), r[h.METHOD] == h.HEAD, r[h.FLAGS])
     restart(r, r[h.FLAGS])

@@ -15,30 +15,33 @@ from .word import i32
  MAX_WND, RCV_NXT, MSS, CWND, CWND_ACKED, SSTHRESH, DUP_ACKS, RECOVER, RTO, SRTT, RTTVAR, ROUND_END, SAMPLES,
  RETRIES, RTX_AT, ACTIVE_AT, PROGRESS_AT, STORED, CHUNK, WORK_LINK, PEER_PORT, QUEUE_SEQ,
  PAGES_HELD) = range(36)
-QUEUE = 36              # four responses of four words: first, main, sums, sequence number of the end
-HEADER = 52             # 54 bytes of Ethernet, IP and TCP header, from the second half of the first word
-IP_PART, TCP_PART = 66, 67    # partial sums of its fields that stay
+QUEUE = 36              # five responses of four words: first, main, sums, sequence number of the end
+HEADER = 56             # 54 bytes of Ethernet, IP and TCP header, from the second half of the first word
+IP_PART, TCP_PART = 70, 71    # partial sums of its fields that stay
 # Bytes sent again last; the first of the NOTED stamps in the ring, and how many were made in this round. RFC 9406: the least
 # round trip of the round before (ROUND_MIN: of this one), rounds left in conservative slow start (0: not in it), and the round
 # trip that led there
-RESENT, FIRST, STAMPED, LAST_MIN, CSS, CSS_BASE, SND_WL1, SND_WL2 = range(68, 76)
+RESENT, FIRST, STAMPED, LAST_MIN, CSS, CSS_BASE, SND_WL1, SND_WL2 = range(72, 80)
 # Where unread bytes start in the store; the range kept there beyond a gap, and where FIN ends it (0: none); see tcp_text.py
-START, KEPT_FROM, KEPT_TO, KEPT_FIN = range(76, 80)
-HTTP_WORDS = 80
+START, KEPT_FROM, KEPT_TO, KEPT_FIN = range(80, 84)
+HTTP_WORDS = 84
+DUE = HTTP_WORDS + 23          # its last one: when HTTP wants to be asked although nothing came, 0 never
 STORE_AT = HTTP_WORDS + 24     # where the bytes are kept that HTTP could not take yet: board.SLOT_RX of them
 STAMPS = STORE_AT + 1          # ring of pairs: end of a segment, when it was sent
 RING_STAMPS = 16 if board.HYSTART else 2
 SLOT_WORDS = STAMPS + 2 * RING_STAMPS
 SLOT_BYTES = 4 * SLOT_WORDS
-QUEUE_SIZE = 4
+QUEUE_SIZE = 5          # one is for the second half of an answer
 
 # States (RFC 9293 section 3.3.2); LISTEN and SYN-RECEIVED need no slot (cookie.py), SYN-SENT and active open do not exist
 CLOSED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSING, TIME_WAIT, CLOSE_WAIT, LAST_ACK = range(8)
 
 # Flags: an ACK is owed; send FIN after the last byte; a partial ACK came in this recovery; the retransmission timer runs;
 # send one segment from snd_una; in the list of work; in fast recovery; the window is closed and is probed; just opened;
-# an ACK is owed that may wait for something to carry it; the segment size was lowered (icmp.py): send again, it is no time-out
-ACK_NOW, SHUT, PARTIAL, RTX_ON, RESEND, IN_WORK, RECOVERING, PROBING, FRESH, ACK_LATER, TOO_BIG = (1 << _k for _k in range(11))
+# an ACK is owed that may wait for something to carry it; the segment size was lowered (icmp.py): send again, it is no
+# time-out; ask HTTP
+(ACK_NOW, SHUT, PARTIAL, RTX_ON, RESEND, IN_WORK, RECOVERING, PROBING, FRESH, ACK_LATER, TOO_BIG,
+ ASK) = (1 << _k for _k in range(12))
 
 PAGE_SHIFT = board.PAGE_BYTES.bit_length() - 1
 CHUNK_BYTES = 1460      # how assets are cut (image/assets.py), and the most we send in a segment
@@ -151,7 +154,7 @@ def next_work(s: ptr32) -> int:
 
 @inline
 def queue_full(c: ptr32) -> int:
-    return c[QUEUED] == QUEUE_SIZE
+    return c[QUEUED] >= QUEUE_SIZE - 1
 
 
 @inline

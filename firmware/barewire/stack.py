@@ -8,8 +8,9 @@ from array import array
 import micropython
 from uctypes import addressof
 
-from . import arp, board, config, cookie, counters, driver, http, icmp, ip, limits, page, sensor, slot, status, tcp, udp
-from .checksum import add
+from . import (arp, board, config, cookie, counters, driver, http, http_range, icmp, ip, limits, page, sensor, slot, status,
+               tcp, udp)
+from .checksum import add_words
 from .counters import count
 from .inline import inline
 from .state import *
@@ -119,9 +120,10 @@ def take_reading(s, source):
 
 
 def answer_route(s, t):
-    """Let the application answer a request. It may allocate: the stack does not."""
+    """Let the application answer a request, or send a part of a file. That may allocate: the stack does not."""
     micropython.heap_unlock()
-    page.respond(s, s[ROUTE_SLOT], t)
+    if not page.respond(s, s[ROUTE_SLOT], t):
+        http_range.respond(s, s[ROUTE_SLOT], t)
     micropython.heap_lock()
     resume(s, s[ROUTE_SLOT])
 
@@ -239,7 +241,7 @@ def deliver(s: ptr32, f: ptr16, size: int) -> int:
         n = udp.length(f, size)
     total = 0
     if protocol != UDP or f[UDP_DST] != udp.ECHO_PORT:
-        total = add(int(f) + 34, n)
+        total = add_words(int(f) + 34, n)
     if n < 8:
         count(s, counters.IP_SHORT)
     elif protocol == UDP:
@@ -282,7 +284,9 @@ def serve(s: ptr32, c: ptr32, t: ptr32) -> int:
         at = c[slot.STORE_AT] + c[slot.START]
         n = stored - c[slot.START]
     route = 0
-    while n and route == 0 and not slot.queue_full(c) and not hoards(s, c):
+    while (n or c[slot.FLAGS] & slot.ASK) and route == 0 and not slot.queue_full(c) and not hoards(s, c):
+        if n == 0:
+            c[slot.FLAGS] = c[slot.FLAGS] ^ slot.ASK
         used = http.feed(s, c, t, at, n)
         at = at + used
         n = n - used
@@ -298,7 +302,7 @@ def serve(s: ptr32, c: ptr32, t: ptr32) -> int:
                 c[slot.FLAGS] = c[slot.FLAGS] | slot.ACK_NOW        # the window opens
     elif stored:
         c[slot.START] = at - c[slot.STORE_AT]
-    if c[slot.STATE] == slot.CLOSE_WAIT and n == 0 and route == 0:
+    if c[slot.STATE] == slot.CLOSE_WAIT and n == 0 and route == 0 and c[slot.FLAGS] & slot.ASK == 0:
         slot.shut(c)
     return route
 

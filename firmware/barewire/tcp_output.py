@@ -288,6 +288,8 @@ def lifetime(s: ptr32, c: ptr32) -> int:
         limit = c[PROGRESS_AT] + FIN_WAIT_2_MS      # whatever the peer still sends: nobody reads it
     elif c[STATE] == TIME_WAIT:
         limit = c[PROGRESS_AT] + TIME_WAIT_MS
+    elif c[DUE]:
+        limit = c[DUE]
     if i32(s[NOW] - limit) >= 0:
         if c[STATE] == TIME_WAIT:
             gone = 1
@@ -295,8 +297,11 @@ def lifetime(s: ptr32, c: ptr32) -> int:
             count(s, counters.TCP_HALF_CLOSED)
             gone = 1
         elif c[FLAGS] & (SHUT | RTX_ON) == 0:       # what waits for an ACK or a window is ended by its timer
-            count(s, counters.TCP_IDLE)
-            shut(c)
+            if c[DUE]:
+                c[FLAGS] = c[FLAGS] | ASK
+            else:
+                count(s, counters.TCP_IDLE)
+                shut(c)
             work(s, c)
     else:
         wake_at(s, limit)

@@ -112,7 +112,7 @@ def state(fw, s, slots, console):
     for c in range(0, len(words), slot.SLOT_WORDS):
         for at in (c + slot.LINK, c + slot.WORK_LINK):
             words[at] = words[at] and words[at] - base + 1
-        for at in (slot.STORE_AT, slot.HTTP_WORDS + fw.http_layout.NODE, *(slot.QUEUE + k for k in range(16) if k % 4 != 3)):
+        for at in (slot.STORE_AT, slot.HTTP_WORDS + fw.http_layout.NODE, *(slot.QUEUE + k for k in range(4 * slot.QUEUE_SIZE) if k % 4 != 3)):
             words[c + at] = 0
     return counters, s, words, console
 

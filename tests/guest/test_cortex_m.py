@@ -230,6 +230,20 @@ def test_runts_and_giants_are_counted_said_once_and_served_on(image, board):
     assert console == "barewire: greenhouse ready at 10.0.2.15\nnetwork card: the first nic_rx_bad\n"
 
 
+def test_parts_of_files_from_any_address(image, board):
+    """The cards take words, and a part may begin anywhere."""
+    page = (ROOT / "firmware/app/www/dashboard.js").read_bytes()
+    port = free_port(socket.SOCK_STREAM)
+    with Qemu(board=board, image=image, netdev=f"user,hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:80") as machine:
+        machine.wait_ready()
+        for first in range(1, 9):
+            for size in 1, 5, 1460, 4001:
+                asked = urllib.request.Request(f"http://127.0.0.1:{port}/dashboard.js",
+                                               headers={"Range": f"bytes={first}-{first + size - 1}"})
+                with urllib.request.urlopen(asked, timeout=5) as answer:
+                    assert answer.status == 206 and answer.read() == page[first:first + size]
+
+
 def test_size(image, board):
     line = (image.parent / "made-from").read_text().splitlines()[1]
     print(line)

@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+import requests
+
 from tests.real.conftest import BIG, FILES
 from tests.real.network import DEVICE
 
@@ -92,3 +94,87 @@ def test_connection_is_closed_when_asked(appliance, words):
 def test_downloads_side_by_side(appliance):
     out = curl("--parallel", "--parallel-immediate", *["/big.bin"] * 6)
     assert len(out) == 6 * len(BIG)
+
+
+# ---- parts of files ---------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("part, data", [("0-0", BIG[:1]), ("1-1460", BIG[1:1461]), ("4321-", BIG[4321:]), ("-1000", BIG[-1000:]),
+                                        ("3-99999999", BIG[3:])])
+def test_part(appliance, part, data):
+    assert curl("-r", part, "/big.bin") == data
+    status, fields = headers("-r", part, "/big.bin")
+    first = len(BIG) - 1000 if part == "-1000" else int(part.split("-")[0])
+    assert (status, fields["content-range"]) == (206, f"bytes {first}-{first + len(data) - 1}/{len(BIG)}")
+
+
+def test_part_behind_the_end(appliance):
+    status, fields = headers("-r", f"{len(BIG)}-", "/big.bin")
+    assert (status, fields["content-range"], fields["content-length"]) == (416, f"bytes */{len(BIG)}", "0")
+
+
+def test_several_parts_come_as_the_whole(appliance):
+    assert curl("-r", "0-1,5-6", "/big.bin") == BIG and headers("-r", "0-1,5-6", "/big.bin")[0] == 200
+
+
+def test_download_is_continued(appliance, tmp_path):
+    for have in (1, 70_001, len(BIG) - 1):
+        file = tmp_path / str(have)
+        file.write_bytes(BIG[:have])
+        curl("--continue-at", "-", f"-o{file}", "/big.bin")
+        assert file.read_bytes() == BIG
+
+
+@pytest.fixture
+def session(appliance):
+    """Python's requests, which asks for gzip unless told otherwise, and decodes it."""
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session
+
+
+def test_requests_gets_parts(session):
+    url = f"http://{DEVICE}/"
+    whole = session.get(url)
+    assert whole.content == PAGE and whole.headers["content-encoding"] == "gzip"
+    part = session.get(url, headers={"Range": "bytes=5-9"})
+    assert part.status_code == 206 and part.content == PAGE[5:10] and "content-encoding" not in part.headers
+    tag = part.headers["etag"]
+    again = session.get(url, headers={"Range": "bytes=10-", "If-Range": tag})
+    assert again.status_code == 206 and part.content + again.content == PAGE[5:] and again.headers["etag"] == tag
+    stale = session.get(url, headers={"Range": "bytes=10-", "If-Range": '"other"'})
+    assert stale.status_code == 200 and stale.content == PAGE
+
+
+def test_requests_keeps_its_connection(session):
+    """Chunked bodies, OPTIONS and refusals leave it open."""
+    url = f"http://{DEVICE}/"
+    ports = set()
+    for method, options, status in (("GET", {}, 200), ("POST", {"data": iter([b"a", b"bc" * 999])}, 405), ("OPTIONS", {}, 204),
+                                    ("POST", {"data": b"x" * 65536}, 405), ("GET", {"headers": {"Range": "bytes=1-"}}, 206),
+                                    ("HEAD", {}, 200), ("GET", {"data": b"abc"}, 200)):
+        with session.request(method, url, stream=True, **options) as answer:
+            ports.add(answer.raw._connection.sock.getsockname() if answer.raw._connection else "closed")
+            assert answer.status_code == status and answer.content is not None
+    assert len(ports) == 1
+
+
+# ---- OPTIONS and expectations -------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("words", [["/"], ["/api/reading"], ["--request-target", "*", "/"]])
+def test_options(appliance, words):
+    status, fields = headers("-X", "OPTIONS", *words)
+    assert (status, fields["allow"]) == (204, "GET, HEAD, OPTIONS")
+
+
+def test_body_after_100(appliance):
+    """curl waits a second for 100 before it sends the body all the same: this one is not that slow."""
+    words = "-X", "GET", "-H", "Expect: 100-continue", "-d", "x" * 5000, "/"
+    out = curl("-v", "-o", "/dev/null", "-w", "%{time_total} %{http_code} ", *words, *words[:-1], "-o", "/dev/null", "/").decode().split()
+    assert float(out[0]) < 0.9 and float(out[2]) < 0.9 and out[1] == out[3] == "200"
+
+
+def test_body_that_is_not_wanted_is_not_sent(appliance):
+    out = curl("-H", "Expect: 100-continue", "-d", "x" * 60000, "-o", "/dev/null", "-w", "%{http_code} %{size_upload}", "/").decode()
+    assert out == "405 0"
+
+
+def test_other_expectations(appliance):
+    assert headers("-H", "Expect: pony", "/")[0] == 417
