@@ -143,8 +143,7 @@ def blind(seq: int, port: int):
         base = 0xFFFF - int.from_bytes(frame[50:52], "big")
         for k in range(count):
             number = (seq + step // 2 + k * step) & 0xFFFFFFFF
-            total = base + (number >> 16) + (number & 0xFFFF)
-            total = 0xFFFF - ((total & 0xFFFF) + (total >> 16))
+            total = 0xFFFF - (base + (number >> 16) + (number & 0xFFFF)) % 0xFFFF
             yield b"".join((frame[:38], number.to_bytes(4, "big"), frame[42:50], total.to_bytes(2, "big"), frame[52:]))
     return shape
 
