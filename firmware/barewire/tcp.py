@@ -16,7 +16,7 @@ from .word import i32, u32
 
 PORT = le16(config.HTTP_PORT)
 RST_PER_SECOND, CHALLENGES_PER_SECOND = 50, 50
-EVICT_MS = 1000                     # a connection that is idle for this long gives way to a new one,
+EVICT_MS = 100                      # a connection that is idle for this long gives way to a new one,
 BUSY_MS = 4000                      # one that has something on its way after so much more
 INITIAL_WINDOW = 10                 # segments (RFC 6928)
 FIN_WAIT_2_MS, TIME_WAIT_MS = 10000, 30000
@@ -112,20 +112,18 @@ def refuse(s: ptr32, f: ptr16, flags: int, n: int):
 
 @inline
 def listen(s: ptr32, f: ptr16, flags: int, n: int) -> int:
-    """A segment for our port without a slot (RFC 9293 section 3.10.7.2): answer SYN, open a slot on its ACK."""
+    """A segment for our port without a slot (RFC 9293 section 3.10.7.2): answer SYN, open a slot on its ACK.
+
+    SYN is answered when all slots are taken too: it costs nothing, and the peer then sends its ACK and its request again
+    after some 200 ms, which find a slot sooner than a SYN that it repeats after a second.
+    """
     at = 0
     part = cookie.isn_hash(s, f)
-    oldest = 0
-    if s[FREE] == 0 and flags & RST == 0:
-        oldest = victim(s)
     if flags & (SYN | ACK | RST | FIN) == SYN:
-        if s[FREE] or oldest:
-            count(s, counters.TCP_SYN)
-            irs = get32(f, TCP_SEQ)
-            iss = part + irs + cookie.now_part(s) + (cookie.mss_class(offered_mss(f)) << cookie.M_SHIFT)
-            reply_with(s, SYN | ACK, iss, irs + 1, board.SLOT_RX)
-        else:
-            count(s, counters.TCP_SYN_DROPPED)
+        count(s, counters.TCP_SYN)
+        irs = get32(f, TCP_SEQ)
+        iss = part + irs + cookie.now_part(s) + (cookie.mss_class(offered_mss(f)) << cookie.M_SHIFT)
+        reply_with(s, SYN | ACK, iss, irs + 1, board.SLOT_RX)
     elif flags & (SYN | ACK | RST) == ACK:
         part = u32(get32(f, TCP_ACK) - get32(f, TCP_SEQ) - part)
         mss = cookie.proven(s, part)
@@ -136,9 +134,11 @@ def listen(s: ptr32, f: ptr16, flags: int, n: int) -> int:
                 count(s, counters.TCP_BAD_COOKIE)
                 refuse(s, f, flags, n)
         else:
-            if oldest:
-                count(s, counters.TCP_EVICTED)
-                free(s, ptr32(oldest))
+            if s[FREE] == 0:
+                oldest = victim(s)
+                if oldest:
+                    count(s, counters.TCP_EVICTED)
+                    free(s, ptr32(oldest))
             if s[FREE]:
                 at = take(s, f)
                 opened(s, ptr32(at), f, mss)
@@ -177,7 +177,8 @@ def offered_mss(f: ptr16) -> int:
 def victim(s: ptr32) -> int:
     """The slot that gives way when all are taken, 0 if none may: TIME-WAIT first, then the one longest without progress.
 
-    Progress is what we could send or saw acknowledged, so bytes that trickle in, or a window that never opens, keep none.
+    Progress is what we could send or saw acknowledged, so bytes that trickle in keep none. What waits for a shut window
+    has nothing on its way.
     """
     best = 0
     age = EVICT_MS
@@ -188,7 +189,7 @@ def victim(s: ptr32) -> int:
         idle = i32(s[NOW] - c[PROGRESS_AT])
         if c[STATE] == TIME_WAIT or c[STATE] == FIN_WAIT_2:
             idle = idle + TIME_WAIT_FIRST
-        elif c[SND_END] != c[SND_UNA]:
+        elif c[SND_END] != c[SND_UNA] and c[FLAGS] & PROBING == 0:
             idle = idle - BUSY_MS
         if idle >= age and c[FLAGS] & IN_WORK == 0:
             age = idle
