@@ -13,7 +13,7 @@ from image.settings import ROOT
 from tests.attack import shapes
 from tests.real import network
 from tests.real.client import answer, connect, get, request
-from tests.real.network import HOST, TAP, ip
+from tests.real.network import DEVICE, HOST, TAP, ip
 
 FOLDER = ROOT / "build" / "attack"
 FLOOD = FOLDER / "flood"
