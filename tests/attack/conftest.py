@@ -1,10 +1,9 @@
-"""The appliances under attack: the image in QEMU for all attacks, the simulator for the cheap ones."""
-from types import SimpleNamespace
-
+"""The appliance under attack: the image in QEMU on a TAP of its own namespace."""
 import pytest
 
-from tests.attack import field, pages
-from tests.real import network
+from image.settings import ROOT
+from tests.attack import field
+from tests.real import conftest, network
 from tests.real.network import TAP, ip
 
 
@@ -18,15 +17,16 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def config():
     field.compile_flood()
-    return network.configuration(field.FOLDER, 60000, pages.FILES)
+    return network.configuration(ROOT / "build" / "real", conftest.PERIOD_MS, conftest.FILES)
 
 
 @pytest.fixture(scope="module")
 def target(config):
-    """The image in QEMU; .free is its free heap at the start."""
+    """The image in QEMU."""
     with network.network():
-        ip(f"address add {field.ATTACKER}/24 dev {TAP}")
+        for address in (field.ATTACKER, *field.CROWD):
+            ip(f"address add {address}/24 dev {TAP}")
         with network.qemu(config) as process:
             network.settle()
-            yield SimpleNamespace(process=process, free=field.metrics()["heap_free_bytes"])
+            yield process
             assert process.poll() is None, "the appliance did not survive its tests"

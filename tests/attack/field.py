@@ -11,6 +11,7 @@ from pathlib import Path
 
 from image.settings import ROOT
 from tests.attack import shapes
+from tests.attack.pages import BIG_BYTES
 from tests.real import network
 from tests.real.client import answer, connect, get, request
 from tests.real.network import DEVICE, HOST, TAP, ip
@@ -18,7 +19,7 @@ from tests.real.network import DEVICE, HOST, TAP, ip
 FOLDER = ROOT / "build" / "attack"
 FLOOD = FOLDER / "flood"
 ATTACKER = "10.0.2.66"          # the host's second address: attackers that need connections have this one
-ARM_NETWORK = "10.0.2.64/26"    # where it lies
+CROWD = [f"10.0.2.{k}" for k in range(128, 144)]        # many clients have these
 TROUBLE = ("nic_rx_bad_length", "nic_rx_bad_buffer", "nic_tx_bad_buffer", "http_500", "http_overflow", "sensor_error")
 HEAD = ("| attack | on the wire | requests | answered | median ms | 95 % ms | longest ms |\n"
         "|---|---|--:|--:|--:|--:|--:|")
@@ -127,7 +128,7 @@ def next_sequence(sock: socket.socket) -> int:
 
 def still_serves() -> None:
     status, body = get("/big.bin")
-    assert status == 200 and len(body) == 200_000
+    assert status == 200 and len(body) == BIG_BYTES
 
 
 def wait_until(what, seconds: float = 10):

@@ -1,12 +1,15 @@
 /* Opens HTTP connections one after the other, several at a time, and treats a part of them badly.
  *
- *   load ADDRESS PORT CONNECTIONS AT_A_TIME SEED BODY ROUGH WAITS
+ *   load ADDRESS PORT CONNECTIONS AT_A_TIME SEED BODY ROUGH WAITS FROM COUNT
  *
  * One in ROUGH (0: none) is ended at a point that the seed chooses: RST behind the handshake, RST in the middle of the
  * request, RST in the middle of the answer, closed with bytes unread, or left without a word. The others get /, /big.bin
  * or /api/reading, check status and length (BODY is that of /) and end the connection; with WAITS 1 a fourth of them has
  * the server end it first, which leaves TIME-WAIT there.
  * Prints "good rough failed seconds" and a line for each kind of failure.
+ *
+ * The connections come from COUNT addresses of this host, FROM the first: with one, the kernel would look for a free port
+ * among all those that wait in TIME-WAIT, longer and longer.
  *
  * To leave without a word: TCP_REPAIR (Linux, tcp_repair_on()) lets a socket be closed with nothing sent.
  */
@@ -39,12 +42,13 @@ struct connection {
 
 static struct connection all[MOST];
 static struct pollfd polls[MOST];
-static long good, rough, failed, body;
+static long begun, sources, good, rough, failed, body;
 static long reasons[7];
 static const char *reason_names[] = { "connect", "reset", "closed early", "wrong status", "wrong length", "silent", "send" };
 static uint64_t state;
 static int waits;
-static struct sockaddr_in to;
+static struct sockaddr_in to, from;
+static uint32_t first;
 
 static double now(void) {
     struct timespec t;
@@ -60,6 +64,7 @@ static unsigned dice(unsigned n) {      /* xorshift64* */
 }
 
 static void start(struct connection *c, int every) {
+    int on = 1;
     c->manner = every && !dice(every) ? (enum manner)(RST_AT_ONCE + dice(5)) : (enum manner)dice(4);
     if ((c->manner == BIG && dice(8)) || (c->manner == SERVER_ENDS && !waits)) {
         c->manner = PLAIN;              /* one in 32 is long */
@@ -72,7 +77,9 @@ static void start(struct connection *c, int every) {
     c->got = c->head_bytes = c->connected = 0;
     c->want = -1;
     c->since = now();
-    if (c->fd < 0 || (connect(c->fd, (struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS)) {
+    setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    from.sin_addr.s_addr = htonl(first + begun % sources);
+    if (c->fd < 0 || bind(c->fd, (struct sockaddr *)&from, sizeof from) || (connect(c->fd, (struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS)) {
         perror("load: connect");
         exit(2);
     }
@@ -186,17 +193,20 @@ static void take(struct connection *c) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 9) {
-        fprintf(stderr, "usage: load ADDRESS PORT CONNECTIONS AT_A_TIME SEED BODY ROUGH WAITS\n");
+    if (argc != 11) {
+        fprintf(stderr, "usage: load ADDRESS PORT CONNECTIONS AT_A_TIME SEED BODY ROUGH WAITS FROM COUNT\n");
         return 2;
     }
     to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(atoi(argv[2])) };
     inet_aton(argv[1], &to.sin_addr);
-    long count = atol(argv[3]), begun = 0, open = 0;
+    long count = atol(argv[3]), open = 0;
     int many = atoi(argv[4]), every = atoi(argv[7]);
     state = 0x9E3779B97F4A7C15ULL * (strtoull(argv[5], NULL, 10) + 1);
     body = atol(argv[6]);
     waits = atoi(argv[8]);
+    from.sin_family = AF_INET;
+    first = ntohl(inet_addr(argv[9]));
+    sources = atol(argv[10]);
     double t0 = now();
     for (int i = 0; i < many; i++) {
         all[i].fd = -1;

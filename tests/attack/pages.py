@@ -1,6 +1,5 @@
-"""What the appliance under attack serves."""
-import random
+"""What the appliance under attack serves: the pages of tests/real, so that one image is built for both."""
+from image.settings import ROOT
 
-INDEX = (b"<!doctype html><title>1 KiB</title><p>" + b"barewire " * 120)[:1024]
-BIG = random.Random(3).randbytes(200_000)
-FILES = {"index.html": INDEX, "big.bin": BIG}
+INDEX = (ROOT / "firmware" / "app" / "www" / "index.html").read_bytes()
+BIG_BYTES = 100_001

@@ -69,8 +69,8 @@ def soak(name: str, connections: int, at_a_time: int, waits: bool, gone: int) ->
     table = Table(name, HEAD)
     before = metrics()
     vanish(7, gone)
-    done = subprocess.run([LOAD, DEVICE, "80", str(connections), str(at_a_time), "8", str(len(pages.INDEX)), "10", str(int(waits))],
-                          check=True, capture_output=True, text=True, timeout=300)
+    words = [DEVICE, 80, connections, at_a_time, 8, len(pages.INDEX), 10, int(waits), field.CROWD[0], len(field.CROWD)]
+    done = subprocess.run([LOAD, *map(str, words)], check=True, capture_output=True, text=True, timeout=300)
     good, rough, failed, seconds = done.stdout.splitlines()[0].split()
     # all but those that were never heard of again are gone when TIME-WAIT is over; they give way to whoever comes
     patience = (TIME_WAIT_S if waits else 0) + 10
