@@ -105,19 +105,28 @@ def sniffer():
     """What passes the TAP, both ways."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as sock:
         sock.bind((TAP, 0))
-        sock.settimeout(0.2)
         yield sock
+
+
+def heard(wire: socket.socket, seconds: float):
+    """The frames that pass within so long."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        wire.settimeout(left)
+        try:
+            yield wire.recv(2048)
+        except TimeoutError:
+            return
 
 
 def next_sequence(sock: socket.socket) -> int:
     """The sequence number that the appliance expects next on a connection that is silent: one request tells it."""
     port = sock.getsockname()[1]
     highest = 0
-    with sniffer() as wire, contextlib.suppress(TimeoutError):
+    with sniffer() as wire:
         sock.sendall(request("/"))
         answer(sock)
-        while True:
-            frame = wire.recv(2048)
+        for frame in heard(wire, 0.2):
             if frame[12:14] == b"\x08\0" and frame[23] == 6 and int.from_bytes(frame[34:36], "big") == port \
                     and frame[26:30] == socket.inet_aton(HOST):
                 size = int.from_bytes(frame[16:18], "big") - 20 - (frame[46] >> 4 << 2)

@@ -43,10 +43,8 @@ def vanish(seed: int, count: int) -> None:
 
             seq, ack = rng.getrandbits(32), 0
             say(SYN, options=mss(1460))
-            while True:
-                frame = wire.recv(2048)
-                if frame[:6] == GONE_MAC and int.from_bytes(frame[36:38], "big") == port and frame[47] == SYN | ACK:
-                    break
+            frame = next(frame for frame in field.heard(wire, 5) if frame[:6] == GONE_MAC
+                         and int.from_bytes(frame[36:38], "big") == port and frame[47] == SYN | ACK)
             seq, ack = seq + 1 & 0xFFFFFFFF, int.from_bytes(frame[38:42], "big") + 1 & 0xFFFFFFFF
             say(ACK)
             text = request("/big.bin")

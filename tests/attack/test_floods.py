@@ -31,7 +31,7 @@ FLOODS = {
 def begun(name: str) -> Table:
     """A table that begins with the client alone."""
     table = Table(name)
-    seen = Client(1.5).seen()
+    seen = Client(0.8).seen()
     assert not seen["failed"]
     table.row("none", "", seen)
     return table
