@@ -17,6 +17,7 @@ from .word import i32, u32
 PORT = le16(config.HTTP_PORT)
 RST_PER_SECOND, CHALLENGES_PER_SECOND = 50, 50
 EVICT_MS = 100                      # a connection that is idle for this long gives way to a new one,
+SLOW_MS = 20                        # one that never got so far as an answer after this,
 BUSY_MS = 4000                      # one that has something on its way after so much more
 INITIAL_WINDOW = 10                 # segments (RFC 6928)
 FIN_WAIT_2_MS, TIME_WAIT_MS = 10000, 30000
@@ -178,7 +179,7 @@ def victim(s: ptr32) -> int:
     """The slot that gives way when all are taken, 0 if none may: TIME-WAIT first, then the one longest without progress.
 
     Progress is what we could send or saw acknowledged, so bytes that trickle in keep none. What waits for a shut window
-    has nothing on its way.
+    has nothing on its way. A round-trip time is what a connection has whose answer was acknowledged.
     """
     best = 0
     age = EVICT_MS
@@ -191,6 +192,8 @@ def victim(s: ptr32) -> int:
             idle = idle + TIME_WAIT_FIRST
         elif c[SND_END] != c[SND_UNA] and c[FLAGS] & PROBING == 0:
             idle = idle - BUSY_MS
+        elif c[SRTT] == 0:
+            idle = idle + EVICT_MS - SLOW_MS
         if idle >= age and c[FLAGS] & IN_WORK == 0:
             age = idle
             best = at

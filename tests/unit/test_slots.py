@@ -53,6 +53,20 @@ def test_requests_that_trickle_give_way(word):
     assert_served(device)
 
 
+def test_those_that_never_had_an_answer_give_way_first(word):
+    device = few(word)
+    served = connect(device, 50000)
+    assert served.request("/").startswith(b"HTTP/1.1 200")
+    silent = [connect(device, 50001 + k) for k in range(2)]
+    silent[0].send(GET[:9])
+    device.pass_ms(30)
+    for k in range(2):
+        assert_served(device, 60000 + k)
+        device.pass_ms(5)
+    assert device.count("tcp_evicted") == 2 and device.state("OPEN") == 3
+    assert served.request("/").startswith(b"HTTP/1.1 200")
+
+
 def test_a_running_transfer_does_not_give_way(word):
     device = few(word)
     held = [connect(device, 50000 + k) for k in range(3)]
