@@ -1,7 +1,8 @@
 # barewire's commands. Each installs what it is missing first (image/setup.sh), which is quick once done.
 #
 #   make run    [BOARD=microvm] [CONFIG=appliance.toml] [HTTP=8080] [QUERY=port] [ACCEL=kvm]   boots it, prints the URL
-#   make test   [ARGS="-k name"]                       every test that this machine can run
+#   make test   [ARGS="-k name"]                       every test that this machine can run but the long ones
+#   make soak   [ARGS="-k name"]                       the long ones: floods, scans, 100,000 connections
 #   make image  [BOARD=] [CONFIG=] [BUILD=build]       BUILD/BOARD/appliance.elf (and .bin for flash), with a size report
 #               BOARD is microvm, lm3s6965evb or mps2_an385
 #   make run    BOARD=mps2_an385 DEV=1 [PROMPT=2323]   the development image: a prompt for mpremote beside the appliance
@@ -24,7 +25,7 @@ export ACCEL MICROPYTHON
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help run test image sim bench flash setup setup-test
+.PHONY: help run test soak image sim bench flash setup setup-test setup-soak
 
 help:
 	@sed -n '/^#   make/s/^# *//p' Makefile
@@ -35,6 +36,9 @@ setup:
 setup-test:
 	@image/setup.sh test
 
+setup-soak:
+	@image/setup.sh soak
+
 image: setup
 	@python3 image/build.py --board $(BOARD) --config $(CONFIG) --build $(BUILD) $(DEVELOPMENT)
 
@@ -44,7 +48,12 @@ run: image
 test: setup-test
 	@python3 image/micropython.py unix >/dev/null
 	@python3 image/build.py
-	@$(VENV) -m pytest tests -q -ra $(ARGS)
+	@$(VENV) -m pytest tests -q -ra -m "not soak" $(ARGS)
+
+soak: setup-soak
+	@python3 image/micropython.py unix >/dev/null
+	@python3 image/build.py
+	@$(VENV) -m pytest tests -q -ra -s -m soak $(ARGS)
 
 sim: setup
 	@python3 -m hostsim --config $(CONFIG) --link bridge:$(HTTP) --show $(ARGS)

@@ -64,6 +64,8 @@ class Qemu:
             line += ["-append", append]
         if netdev:
             kind, _, rest = netdev.partition(",")
+            if pcap and kind == "tap":
+                rest += ",vnet_hdr=off"     # else QEMU 7.2 writes a virtio header in front of each frame into the file
             line += ["-netdev", f"{kind},id=n0" + (rest and f",{rest}"), *qemu["nic"]]
         if netdev and pcap:
             line += ["-object", f"filter-dump,id=f0,netdev=n0,file={pcap}"]

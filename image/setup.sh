@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sees to it that this machine has what barewire needs: `image/setup.sh run [BOARD]` for a board's image and QEMU, `flash
-# BOARD` for its image and OpenOCD where it has a flash, `test` for the tests as well, which take every board. Installs missing packages with apt-get, and Python tools into
-# build/venv. Does nothing, fast, once done.
+# BOARD` for its image and OpenOCD where it has a flash, `test` for the tests as well, which take every board, `soak` for
+# the long ones too. Installs missing packages with apt-get, and Python tools into build/venv. Does nothing, fast, once done.
 # POSIX sh: on a fresh machine there is no Python yet.
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -11,6 +11,10 @@ refuse() {
     exit 2
 }
 
+tests=
+case "${1:-run}" in
+test | soak) tests=yes ;;
+esac
 missing=
 need() { # need COMMAND PACKAGE...: the packages are missing where the command is
     command -v "$1" >/dev/null 2>&1 && return
@@ -27,10 +31,10 @@ fi
 need gcc gcc libc6-dev
 need ld binutils
 need patch patch
-if [ "${1:-run}" = test ] || ! grep -q '^cross = "arm' "$board" 2>/dev/null; then
+if [ "$tests" ] || ! grep -q '^cross = "arm' "$board" 2>/dev/null; then
     need qemu-system-x86_64 qemu-system-x86
 fi
-if [ "${1:-run}" = test ] || grep -q '^cross = "arm' "$board" 2>/dev/null; then
+if [ "$tests" ] || grep -q '^cross = "arm' "$board" 2>/dev/null; then
     need arm-none-eabi-gcc gcc-arm-none-eabi
     [ "${1:-run}" = flash ] || need qemu-system-arm qemu-system-arm
     [ -e /usr/include/newlib/string.h ] || missing="$missing libnewlib-arm-none-eabi"
@@ -38,15 +42,22 @@ fi
 if [ ! -e /usr/include/stdio.h ]; then
     missing="$missing libc6-dev"
 fi
-if [ "${1:-run}" = test ]; then
+if [ "$tests" ]; then
     need curl curl
     need ip iproute2
     need ping iputils-ping
     need chromium chromium
     need wrk wrk
+    need ab apache2-utils
+    need h2load nghttp2-client
     if [ ! -x build/venv/bin/python ] && command -v python3 >/dev/null && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         missing="$missing python3-venv"
     fi
+fi
+
+if [ "${1:-run}" = soak ]; then
+    need nmap nmap
+    need slowhttptest slowhttptest
 fi
 
 if [ -n "$missing" ]; then
@@ -66,7 +77,7 @@ if [ -n "$missing" ]; then
 fi
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || refuse "$(python3 --version) is too old: barewire needs Python 3.11 or later as python3"
 
-[ "${1:-run}" = test ] || exit 0
+[ "$tests" ] || exit 0
 cmp -s image/requirements.txt build/venv/requirements.txt && build/venv/bin/python -c '' 2>/dev/null && exit 0
 echo "barewire: installing Python tools into build/venv" >&2
 mkdir -p build

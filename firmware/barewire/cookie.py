@@ -24,7 +24,7 @@ from .word import i32, u32
 MSS_0, MSS_1, MSS_2, MSS_3, MSS_4, MSS_5, MSS_6, MSS_7 = 216, 536, 1024, 1220, 1360, 1400, 1440, 1460
 LIFE_MS = 16000
 EARLY = 1               # no MSS
-EARLY_MS = 1000         # no connection is evicted so young (tcp.EVICT_MS): what is early then deserves no RST
+EARLY_MS = 1000         # what is early by less may only have overtaken the opening segment: no RST
 T_SHIFT = 6             # 64 ms
 M_SHIFT = 11
 REKEY_MS = 3600000

@@ -66,7 +66,6 @@ COUNTERS = (
     ("tcp_stray_rst", "RST without a connection"),
     ("tcp_closed_port", "segments for closed ports"),
     ("tcp_syn", "SYN answered with a cookie"),
-    ("tcp_syn_dropped", "SYN dropped: no slot to come"),
     ("tcp_bad_cookie", "segments without a connection"),
     ("tcp_opened", "connections opened"),
     ("tcp_full", "opening ACK dropped: slots full"),

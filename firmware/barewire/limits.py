@@ -151,17 +151,11 @@ def spend(s: ptr32, f: ptr16, table: int, rate: int, full: int, fill_ms: int) ->
 
 
 @inline
-def connection_allowed(s: ptr32, f: ptr16, oldest: int) -> int:
-    """Take a token for a connection from the peer of frame f, which has proven its address.
-
-    `oldest` is the slot that gives way when none is free; where none does, nothing is opened and nothing is taken.
-    """
+def connection_allowed(s: ptr32, f: ptr16) -> int:
+    """Take a token for a connection from the peer of frame f, which has proven its address, and for which there is a slot."""
     if not CONNECTIONS:
         return 1
-    allowed = 1
-    if s[FREE] or oldest:
-        allowed = spend(s, f, CONNECTION_BUCKETS, CONNECTIONS, CONNECTIONS_FULL, CONNECTIONS_FILL_MS)
-    return allowed
+    return spend(s, f, CONNECTION_BUCKETS, CONNECTIONS, CONNECTIONS_FULL, CONNECTIONS_FILL_MS)
 
 
 @inline

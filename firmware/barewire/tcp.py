@@ -17,7 +17,8 @@ from .word import i32, u32
 
 PORT = le16(config.HTTP_PORT)
 CHALLENGE = 1                       # an answer that is ACK, within the limit
-EVICT_MS = 1000                     # a connection that is idle for this long gives way to a new one,
+EVICT_MS = 100                      # a connection that is idle for this long gives way to a new one,
+SLOW_MS = 20                        # one that never got so far as an answer after this,
 BUSY_MS = 4000                      # one that has something on its way after so much more
 INITIAL_WINDOW = 10                 # segments (RFC 6928)
 FIN_WAIT_2_MS = 10000
@@ -125,15 +126,14 @@ def listen(s: ptr32, f: ptr16, flags: int, old: int) -> int:
     """A segment for our port without a slot (RFC 9293 section 3.10.7.2): answer SYN, open a slot on its ACK.
 
     Returns the slot it goes on with, 0 for none, REFUSE for a reset. `old`: this peer's in TIME-WAIT, which a SYN replaces.
+    SYN is answered when all slots are taken too: it costs nothing, and the peer then sends its ACK and its request again
+    after some 200 ms, which find a slot sooner than a SYN that it repeats after a second.
     """
     at = 0
     gone = 0                # the slot that is freed
-    room = old              # one that can be
     mss = 0
     part = 0
     key = KEY if flags & RST == 0 else 0
-    if key and s[FREE] | room == 0:
-        room = victim(s)
     while key:
         part = cookie.isn_hash(s, f, key)
         again = 0
@@ -147,21 +147,22 @@ def listen(s: ptr32, f: ptr16, flags: int, old: int) -> int:
         iss = part + irs + cookie.now_part(s) + (cookie.mss_class(offered_mss(f)) << cookie.M_SHIFT)
         if old and i32(iss - ptr32(old)[SND_NXT]) < 0:
             at = old        # an old segment could be taken for one of the new connection: let it wait
-        elif s[FREE] | room:
+        else:
             count(s, counters.TCP_SYN)
             reply_with(s, SYN | ACK, iss, irs + 1, board.SLOT_RX)
             gone = old
-        else:
-            count(s, counters.TCP_SYN_DROPPED)
     elif mss > cookie.EARLY:
-        if not limits.connection_allowed(s, f, room):
+        if s[FREE] == 0:
+            gone = victim(s)
+        if s[FREE] | gone == 0:
+            count(s, counters.TCP_FULL)
+            mss = 0
+        elif not limits.connection_allowed(s, f):
             count(s, counters.TCP_LIMITED)
             mss = 0
-        elif room:
+            gone = 0
+        elif gone:
             count(s, counters.TCP_EVICTED)
-            gone = room
-        elif s[FREE] == 0:
-            count(s, counters.TCP_FULL)
     elif mss:
         count(s, counters.TCP_OUT_OF_ORDER)     # what is in front of it will open the slot: no RST
     else:
@@ -171,7 +172,7 @@ def listen(s: ptr32, f: ptr16, flags: int, old: int) -> int:
             at = REFUSE
     if gone:
         free(s, ptr32(gone))
-    if mss > cookie.EARLY and s[FREE]:
+    if mss > cookie.EARLY:
         at = take(s, f)
         opened(s, ptr32(at), f, mss)
     return at
@@ -201,7 +202,8 @@ def offered_mss(f: ptr16) -> int:
 def victim(s: ptr32) -> int:
     """The slot that gives way when all are taken, 0 if none may: TIME-WAIT first, then the one longest without progress.
 
-    Progress is what we could send or saw acknowledged, so bytes that trickle in, or a window that never opens, keep none.
+    Progress is what we could send or saw acknowledged, so bytes that trickle in keep none. What waits for a shut window
+    has nothing on its way. A round-trip time is what a connection has whose answer was acknowledged.
     """
     best = 0
     age = EVICT_MS
@@ -212,8 +214,10 @@ def victim(s: ptr32) -> int:
         idle = i32(s[NOW] - c[PROGRESS_AT])
         if c[STATE] == TIME_WAIT or c[STATE] == FIN_WAIT_2:
             idle = idle + TIME_WAIT_FIRST
-        elif c[SND_END] != c[SND_UNA]:
+        elif c[SND_END] != c[SND_UNA] and c[FLAGS] & PROBING == 0:
             idle = idle - BUSY_MS
+        elif c[SRTT] == 0:
+            idle = idle + EVICT_MS - SLOW_MS
         if idle >= age and c[FLAGS] & IN_WORK == 0:
             age = idle
             best = at

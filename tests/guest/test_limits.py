@@ -104,7 +104,7 @@ def test_a_flood_from_one_source_takes_nothing_from_another(image, board, connec
     for got, (per_s, burst) in ((flood.echoes, DATAGRAMS), (told["tcp_opened"] - pages, connections)):
         assert burst + per_s <= got <= burst + per_s * lasted + 1
     assert flood.sent > 1000 * SECONDS and told["udp_limited"] > flood.sent // 4 and told["tcp_limited"] > flood.sent // 20
-    assert told["tcp_full"] == told["tcp_syn_dropped"] == 0
+    assert told["tcp_full"] == 0
 
 
 def test_who_is_in_no_list_gets_nothing(image, board, connections):

@@ -68,9 +68,9 @@ def configuration(folder: Path, period_ms: int = 60000, files: dict | None = Non
     root = folder / "www"
     root.mkdir(parents=True, exist_ok=True)
     for name, data in (files or {"index.html": b"<!doctype html><title>t</title>\n"}).items():
-        (root / name).write_bytes(data)
+        _write(root / name, data)
     path = folder / "appliance.toml"
-    path.write_text(f"""
+    _write(path, f"""
 [appliance]
 name = "{folder.name}"
 [net]
@@ -87,8 +87,14 @@ port = 80
 root = "www"
 [udp]
 echo_port = 7
-""")
+""".encode())
     return path
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Leave a file alone that is there: its time of change stands for its content (image/build.py)."""
+    if not path.is_file() or path.read_bytes() != data:
+        path.write_bytes(data)
 
 
 def image_of(config: Path) -> Path:

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from hostsim.datagram import ANSWER, DELAYED, VALID, decode
+from hostsim.pcap import read_pcap
 from tests.real import network
 from tests.real.conftest import PERIOD_MS
 from tests.real.network import DEVICE, HOST, TAP, ip
@@ -103,3 +104,11 @@ def test_readings_wait_for_a_collector_that_comes_late(kind, config):
     assert seen[0].sequence == 1
     late = [bool(reading.status & DELAYED) for reading in seen]
     assert sum(late) >= 5 and late == sorted(late, reverse=True)
+
+
+def test_pcap_holds_frames_and_nothing_in_front_of_them(tap, config, tmp_path):
+    with network.network(), network.qemu(config, pcap=tmp_path / "card.pcap"), contextlib.closing(udp()) as sock:
+        sock.sendto(b"on record", (DEVICE, 7))
+        assert sock.recv(100) == b"on record"
+    kinds = [frame[12:14] for _, frame in read_pcap(tmp_path / "card.pcap")]
+    assert kinds.count(b"\x08\0") >= 2 and set(kinds) == {b"\x08\0", b"\x08\x06"}

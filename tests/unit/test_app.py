@@ -83,7 +83,8 @@ def test_metrics_has_every_counter(server):
     set_words(server, NOW=77777, OPEN=3)
     _, found = metrics(server)
     for index in range(0, fw.counters.COUNT, 7):
-        assert found[fw.counters.NAMES[index]] == 1000 + index
+        name = fw.counters.NAMES[index]
+        assert found[name] == 1000 + index + (name == "http_requests")     # which this question is
     assert found["uptime_seconds"] == 77 and found["open_connections"] == 3 and found["heap_free_bytes"] > 0
 
 
