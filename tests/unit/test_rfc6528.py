@@ -65,3 +65,12 @@ def test_forged_cookies_fail(device):
         Client(device, port=dice.randrange(1024, 65536), seq=dice.randrange(2 ** 32),
                ack=dice.randrange(2 ** 32)).segment("A")
     assert device.count("tcp_opened") == 0
+
+
+def test_a_handshake_that_loses_much_still_opens(device):
+    """RFC 6298 section 5.7: whose SYN was lost tries its data after 3, 9, 21 and 45 s. All but the last got lost."""
+    client = Client(device)
+    reply, = client.segment("S", ack=0)
+    client.seq, client.ack = client.seq + 1, reply.seq + 1
+    device.pass_ms(45000)
+    assert client.request("/").startswith(b"HTTP/1.1 200") and device.count("tcp_opened") == 1
