@@ -20,7 +20,7 @@ def input(s: ptr32, f: ptr16, total: int) -> int:
         count(s, counters.ICMP_IGNORED)
     else:
         f[ICMP_TYPE] = ICMP_ECHO_REPLY
-        f[ICMP_SUM] = fold(f[ICMP_SUM] + ICMP_ECHO)     # RFC 1624: one field fell by ICMP_ECHO
+        f[ICMP_SUM] = fold((f[ICMP_SUM] ^ 0xFFFF) + (0xFFFF ^ ICMP_ECHO)) ^ 0xFFFF      # RFC 1624 equation 3
         count(s, counters.ICMP_ECHO)
         answer = 1
     return answer
