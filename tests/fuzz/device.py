@@ -23,7 +23,7 @@ NOT_FATES = ("rx_frames", "tx_", "sensor_", "arp_sent", "tcp_retransmit", "tcp_r
              "tcp_timeout", "http_", "tcp_evicted", "tcp_closed")
 # Of these, one frame moves one at the most: it comes to one end
 ENDS = ("rx_runt", "eth_", "arp_m", "arp_r", "arp_i", "arp_c", "ip_", "icmp_echo", "icmp_ch", "icmp_ig", "udp_loop", "udp_ch",
-        "udp_echo", "udp_q", "udp_cl", "tcp_malformed", "tcp_checksum", "tcp_stray", "tcp_closed_port", "tcp_syn",
+        "udp_echo", "udp_q", "udp_cl", "tcp_malformed", "tcp_checksum", "tcp_closed_port", "tcp_syn",
         "tcp_bad_cookie", "tcp_opened", "tcp_full")
 
 
