@@ -53,13 +53,17 @@ class Flood:
                 continue
             back.append(out)
 
+    def opened(self, port, seq):
+        """Send a SYN; the number to acknowledge, None if it is not answered."""
+        back = self.burst([tcp(SYN, seq, port=port, options=mss(1460))])
+        segments = [Segment(out) for out in back if out[12:14] == b"\x08\0" and out[23] == 6]
+        return next((one.seq + 1 for one in segments if one.port == port and one.flags & SYN), None)
+
     def connect(self):
         """A connection that asks for something; its later frames are among the kinds."""
         self.port = 20000 + (self.port + 1) % 40000
         seq = self.choice.getrandbits(32)
-        back = self.burst([tcp(SYN, seq, port=self.port, options=mss(1460))])
-        segments = [Segment(out) for out in back if out[12:14] == b"\x08\0" and out[23] == 6]
-        ack = next((s.seq + 1 for s in segments if s.port == self.port and s.flags & SYN), None)
+        ack = self.opened(self.port, seq)
         if ack is None:
             return                                      # all slots are taken
         data = b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % self.choice.choice(TARGETS).encode()
@@ -110,8 +114,10 @@ def kept():
 def metrics(flood, port):
     """/metrics as numbers, asked on a connection that is reset behind the answer; and how many frames it took."""
     start, seq, text = flood.sent, 5, b""
-    syn_ack, = (Segment(out) for out in flood.burst([tcp(SYN, seq, port=port, options=mss(1460))]) if out[23] == 6)
-    ack = syn_ack.seq + 1
+    ack = flood.opened(port, seq)
+    while ack is None:                      # slots of peers that are gone give way after a few seconds
+        time.sleep(1)
+        ack = flood.opened(port, seq)
     asked = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
     back = flood.burst([tcp(ACK, seq + 1, ack, port=port), tcp(PSH | ACK, seq + 1, ack, asked, port=port)])
     told = flood.sent
