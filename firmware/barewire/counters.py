@@ -37,6 +37,9 @@ COUNTERS = (
     ("icmp_echo", "echo requests answered"),
     ("icmp_checksum", "dropped: checksum"),
     ("icmp_ignored", "messages that ask for nothing"),
+    ("icmp_too_big", "segment size lowered: next hop's MTU"),
+    ("icmp_soft", "errors noted, the connection goes on"),
+    ("icmp_stray", "errors that fit nothing in flight"),
     ("icmp_unreachable", "port unreachable sent"),
     ("icmp_limited", "port unreachable not sent: rate limit"),
     # UDP (RFC 768)
@@ -75,6 +78,8 @@ COUNTERS = (
     ("tcp_after_close", "data after our side was done"),
     ("tcp_retransmit", "segments sent again"),
     ("tcp_rto", "retransmission time-outs (RFC 6298)"),
+    ("tcp_hystart", "slow starts slowed: delay grew"),
+    ("tcp_black_hole", "segment size lowered: lost twice"),
     ("tcp_fast_retransmit", "fast retransmits (RFC 5681)"),
     ("tcp_probe", "zero-window probes sent"),
     ("tcp_timeout", "connections given up: peer silent"),

@@ -10,26 +10,33 @@ from .state import *
 from .wire import *
 from .word import i32
 
-# Words of a slot
-(STATE, LINK, WORK_LINK, FLAGS, PEER, PEER_PORT, SND_UNA, SND_NXT, SND_MAX, SND_END, SND_WND, SND_WL1, SND_WL2,
- MAX_WND, RCV_NXT, MSS, CWND, CWND_ACKED, SSTHRESH, DUP_ACKS, RECOVER, RTO, SRTT, RTTVAR, RTT_SEQ, RTT_AT,
- RETRIES, RTX_AT, ACTIVE_AT, PROGRESS_AT, STORED, CHUNK, CHUNK_AT, QUEUED, QUEUE_SEQ,
+# Words of a slot; what code names most often has a number below 32, which makes for short instructions
+(STATE, LINK, CHUNK_AT, FLAGS, PEER, QUEUED, SND_UNA, SND_NXT, SND_MAX, SND_END, SND_WND, ROUND_MIN, NOTED,
+ MAX_WND, RCV_NXT, MSS, CWND, CWND_ACKED, SSTHRESH, DUP_ACKS, RECOVER, RTO, SRTT, RTTVAR, ROUND_END, SAMPLES,
+ RETRIES, RTX_AT, ACTIVE_AT, PROGRESS_AT, STORED, CHUNK, WORK_LINK, PEER_PORT, QUEUE_SEQ,
  PAGES_HELD) = range(36)
 QUEUE = 36              # four responses of four words: first, main, sums, sequence number of the end
 HEADER = 52             # 54 bytes of Ethernet, IP and TCP header, from the second half of the first word
 IP_PART, TCP_PART = 66, 67    # partial sums of its fields that stay
-HTTP_WORDS = 68
+# Bytes sent again last; the first of the NOTED stamps in the ring, and how many were made in this round. RFC 9406: the least
+# round trip of the round before (ROUND_MIN: of this one), rounds left in conservative slow start (0: not in it), and the round
+# trip that led there
+RESENT, FIRST, STAMPED, LAST_MIN, CSS, CSS_BASE, SND_WL1, SND_WL2 = range(68, 76)
+HTTP_WORDS = 76
 STORE_AT = HTTP_WORDS + 24     # where the bytes are kept that HTTP could not take yet: board.SLOT_RX of them
-SLOT_WORDS = STORE_AT + 4
+STAMPS = STORE_AT + 1          # ring of pairs: end of a segment, when it was sent
+RING_STAMPS = 16 if board.HYSTART else 2
+SLOT_WORDS = STAMPS + 2 * RING_STAMPS
 SLOT_BYTES = 4 * SLOT_WORDS
 QUEUE_SIZE = 4
 
 # States (RFC 9293 section 3.3.2); LISTEN and SYN-RECEIVED need no slot (cookie.py), SYN-SENT and active open do not exist
 CLOSED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSING, TIME_WAIT, CLOSE_WAIT, LAST_ACK = range(8)
 
-# Flags: an ACK is owed; send FIN after the last byte; time the segment at RTT_SEQ; the retransmission timer runs;
+# Flags: an ACK is owed; send FIN after the last byte; a partial ACK came in this recovery; the retransmission timer runs;
 # send one segment from snd_una; in the list of work; in fast recovery; the window is closed and is probed; just opened
-ACK_NOW, SHUT, TIMING, RTX_ON, RESEND, IN_WORK, RECOVERING, PROBING, FRESH = (1 << _k for _k in range(9))
+ACK_NOW, SHUT, PARTIAL, RTX_ON, RESEND, IN_WORK, RECOVERING, PROBING, FRESH = (1 << _k for _k in range(9))
+TOO_BIG = 1 << 16       # the segment size was lowered (icmp.py): send again, which is no time-out
 
 PAGE_SHIFT = board.PAGE_BYTES.bit_length() - 1
 CHUNK_BYTES = 1460      # how assets are cut (image/assets.py), and the most we send in a segment
@@ -59,9 +66,8 @@ def chain(peer_0: int, peer_1: int, port: int) -> int:
 
 
 @inline
-def find(s: ptr32, f: ptr16) -> int:
-    """The slot of the connection that frame f belongs to, 0 if there is none."""
-    port = f[TCP_SRC]
+def find(s: ptr32, f: ptr16, port: int) -> int:
+    """The slot of the connection with the peer whose address stands where that of frame f's sender does; 0: none."""
     at = s[chain(f[IP_SRC], f[IP_SRC + 1], port)]
     low = f[IP_SRC] | f[IP_SRC + 1] << 16
     while at:

@@ -235,18 +235,27 @@ def deliver(s: ptr32, f: ptr16, size: int) -> int:
         total = add(int(f) + 34, n)
     if n < 8:
         count(s, counters.IP_SHORT)
-    elif protocol == TCP:
-        answer = tcp.input(s, f, n, total)
     elif protocol == UDP:
         answer = udp.input(s, f, n, total)
         if answer == udp.UNREACHABLE:
             protocol = ICMP
             answer = icmp.unreachable(s, f)
-    elif protocol == ICMP:
-        if icmp.input(s, f, total):
-            answer = size
     else:
-        count(s, counters.IP_PROTOCOL)
+        at = 0
+        if config.HTTP:                 # the connection: the segment's, or the one that ICMP tells of
+            g = f
+            port = f[TCP_SRC]
+            if protocol == ICMP:
+                g = ptr16(int(f) + icmp.QUOTE_PEER)
+                port = g[icmp.QUOTE_PORT]
+            at = slot.find(s, g, port)
+        if protocol == TCP:
+            answer = tcp.input(s, f, n, total, at)
+        elif protocol == ICMP:
+            if icmp.input(s, f, n, total, at):
+                answer = size
+        else:
+            count(s, counters.IP_PROTOCOL)
     if answer:
         ip.turn(s, f, protocol, answer)
         answer = answer + ETH_BYTES

@@ -25,10 +25,10 @@ OPTION_MSS_0, OPTION_MSS_1 = le16(0x0204), le16(CHUNK_BYTES)
 
 
 @inline
-def input(s: ptr32, f: ptr16, n: int, total: int) -> int:
+def input(s: ptr32, f: ptr16, n: int, total: int, at: int) -> int:
     """Take a TCP segment of n bytes whose partial sum is `total`. Returns the size of the IP datagram in answer, or 0.
 
-    The connection it belongs to is left in s[CURRENT], its fresh data in s[DATA] and s[DATA_BYTES].
+    `at` is the slot of its addresses and ports, 0 if there is none. The connection it belongs to is left in s[CURRENT], its fresh data in s[DATA] and s[DATA_BYTES].
     """
     b = ptr8(f)
     header = b[TCP_OFFSET_BYTE] >> 4 << 2
@@ -41,7 +41,6 @@ def input(s: ptr32, f: ptr16, n: int, total: int) -> int:
         count(s, counters.TCP_CHECKSUM)
     else:
         if config.HTTP and f[TCP_DST] == PORT:
-            at = find(s, f)
             if at:
                 at = reusable(s, ptr32(at), f, flags)
             if at == 0:

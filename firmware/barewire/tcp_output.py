@@ -9,26 +9,35 @@ from .inline import inline
 from .slot import *
 from .state import *
 from .tcp import FIN_WAIT_2_MS, INITIAL_WINDOW, TIME_WAIT_MS, window
-from .tcp_ack import RTO_MAX, half_flight
+from .tcp_ack import RTO_MAX, half_flight, stamp
 from .wire import *
 from .word import i32
 
 RETRIES_MAX = 9             # time-outs in a row until a silent peer is given up (RFC 9293 section 3.8.3: R2)
 IDLE_MS = 60000             # an open connection without a word is closed after this long
+# RFC 4821 section 7.7: what is tried when larger segments get lost; the last fits every host (RFC 879)
+BASE_0, BASE_1 = 1220, 536
 
 
 @inline
 def output(n: ptr32, s: ptr32, c: ptr32):
     """Send what the windows allow: a wanted retransmission, data, FIN, and an ACK if one is owed and nothing carried it."""
-    restart(s, c)
+    idle = c[SND_MAX] == c[SND_UNA]
+    if idle:
+        restart(s, c)
     go = 1
     while go:
         again = c[FLAGS] & RESEND
         seq = c[SND_UNA] if again else c[SND_NXT]
         left = i32(c[SND_END] - seq)
         size = 0
+        r = 0
+        off = 0
         if left > 0:
-            size = sendable(c, seq, left, again)
+            r = locate(c, seq)
+            off = offset(c, r, seq)
+            chunk(c, off)
+            size = sendable(c, r, off, seq, left, again)
         flags = ACK
         if c[FLAGS] & SHUT and left >= 0 and size == left:
             flags = FIN | ACK
@@ -37,8 +46,8 @@ def output(n: ptr32, s: ptr32, c: ptr32):
                 c[FLAGS] = c[FLAGS] & ~RESEND
             else:
                 go = 0
-                if left > 0:
-                    blocked(s, c)
+                if left > 0 and c[SND_MAX] == c[SND_UNA]:
+                    c[FLAGS] = c[FLAGS] | PROBING       # the peer's window is closed (RFC 9293 section 3.8.6.1)
         else:
             room = driver.room(n)
             if room == 0:
@@ -46,16 +55,24 @@ def output(n: ptr32, s: ptr32, c: ptr32):
                 work(s, c)
                 go = 0
             else:
-                emit(n, s, c, room, seq, size, flags)
+                emit(n, s, c, room, r, off, seq, size, flags)
                 if size or flags != ACK:
                     sent(s, c, seq, size + (flags & FIN))
                 c[FLAGS] = c[FLAGS] & ~(ACK_NOW | RESEND)
+    if idle:                            # a round begins: its first ACK ends none
+        c[ROUND_END] = c[SND_MAX]
+        c[STAMPED] = 0
+    if c[FLAGS] & RTX_ON == 0:          # RFC 6298 sections 5.1 and 5.3
+        if c[SND_MAX] != c[SND_UNA] or left > 0 and c[FLAGS] & PROBING:
+            c[FLAGS] = c[FLAGS] | RTX_ON
+            c[RTX_AT] = s[NOW] + c[RTO]
+            wake_at(s, c[RTX_AT])
 
 
 @inline
 def restart(s: ptr32, c: ptr32):
     """RFC 5681 section 4.1: after an idle time of more than RTO start again from the initial window."""
-    if c[SND_MAX] == c[SND_UNA] and i32(s[NOW] - c[PROGRESS_AT]) > c[RTO]:
+    if i32(s[NOW] - c[PROGRESS_AT]) > c[RTO]:
         if c[CWND] > c[MSS] * INITIAL_WINDOW:
             c[CWND] = c[MSS] * INITIAL_WINDOW
 
@@ -94,10 +111,10 @@ def chunk(c: ptr32, off: int):
 
 
 @inline
-def sendable(c: ptr32, seq: int, left: int, again: int) -> int:
+def sendable(c: ptr32, r: int, off: int, seq: int, left: int, again: int) -> int:
     """How many of the `left` bytes from seq on make the next segment: 0 when a window does not allow one.
 
-    A segment ends with its chunk and its response. Silly windows are avoided (RFC 1122 section 4.2.3.4): a piece
+    seq is byte `off` of the response at r. A segment ends with its chunk and its response. Silly windows are avoided (RFC 1122 section 4.2.3.4): a piece
     that the window cut short goes out only when it is half of the largest window seen, or nothing is in flight.
     """
     size = c[MSS]
@@ -109,14 +126,15 @@ def sendable(c: ptr32, seq: int, left: int, again: int) -> int:
             size = end
     else:
         flight = i32(seq - c[SND_UNA])
-        space = c[CWND] if c[CWND] < c[SND_WND] else c[SND_WND]
+        space = c[CWND]
+        if c[DUP_ACKS] and c[DUP_ACKS] < 3:
+            space = space + (c[MSS] << c[DUP_ACKS] - 1)     # RFC 3042: limited transmit
+        if space > c[SND_WND]:
+            space = c[SND_WND]
         space = space - flight
         if space < size and space < left:
             size = space if space > 0 and (flight == 0 or space << 1 >= c[MAX_WND]) else 0
-    if size > 0:
-        r = locate(c, seq)
-        off = offset(c, r, seq)
-        chunk(c, off)
+    if size:
         response = ptr32(r)
         end = i32(response[3] - seq)
         if size > end:
@@ -128,8 +146,8 @@ def sendable(c: ptr32, seq: int, left: int, again: int) -> int:
 
 
 @inline
-def emit(n: ptr32, s: ptr32, c: ptr32, room: int, seq: int, size: int, flags: int):
-    """Fill the header at `room` from the slot's template and send it with `size` bytes of the response from seq on."""
+def emit(n: ptr32, s: ptr32, c: ptr32, room: int, r: int, off: int, seq: int, size: int, flags: int):
+    """Fill the header at `room` from the slot's template and send it with `size` bytes from byte `off` of the response at r."""
     f = ptr16(room)
     f[0] = c[HEADER] >> 16 & 0xFFFF
     to = ptr32(room + 2)
@@ -140,8 +158,6 @@ def emit(n: ptr32, s: ptr32, c: ptr32, room: int, seq: int, size: int, flags: in
     payload = 0
     total = c[TCP_PART]
     if size:
-        r = locate(c, seq)
-        off = offset(c, r, seq)
         response = ptr32(r)
         payload = (response[0] if off < CHUNK_BYTES else response[1]) + off
         if response[2] and off == c[CHUNK_AT] and (size == CHUNK_BYTES or i32(seq + size - response[3]) == 0):
@@ -169,14 +185,14 @@ def emit(n: ptr32, s: ptr32, c: ptr32, room: int, seq: int, size: int, flags: in
 
 @inline
 def sent(s: ptr32, c: ptr32, seq: int, length: int):
-    """Account for `length` of sequence space sent from seq on; FIN moves the state, the timer starts (RFC 6298 5.1)."""
+    """Account for `length` of sequence space sent from seq on; FIN moves the state."""
     end = seq + length
     if i32(seq - c[SND_MAX]) < 0:
         count(s, counters.TCP_RETRANSMIT)
-    elif c[FLAGS] & (TIMING | PROBING) == 0:
-        c[FLAGS] = c[FLAGS] | TIMING
-        c[RTT_SEQ] = end
-        c[RTT_AT] = s[NOW]
+        c[RESENT] = length
+        c[NOTED] = 0                  # Karn: what is in flight tells no round trip any more
+    elif c[FLAGS] & PROBING == 0:
+        stamp(s, c, end)
     if i32(end - c[SND_NXT]) > 0:
         c[SND_NXT] = end
     if i32(end - c[SND_MAX]) > 0:
@@ -188,19 +204,6 @@ def sent(s: ptr32, c: ptr32, seq: int, length: int):
             c[STATE] = FIN_WAIT_1
         elif c[STATE] == CLOSE_WAIT:
             c[STATE] = LAST_ACK
-    if c[FLAGS] & RTX_ON == 0:
-        c[FLAGS] = c[FLAGS] | RTX_ON
-        c[RTX_AT] = s[NOW] + c[RTO]
-        wake_at(s, c[RTX_AT])
-
-
-@inline
-def blocked(s: ptr32, c: ptr32):
-    """Data waits and no timer runs: the peer's window is closed, so probe it (RFC 9293 section 3.8.6.1)."""
-    if c[FLAGS] & RTX_ON == 0:
-        c[FLAGS] = c[FLAGS] | RTX_ON | PROBING
-        c[RTX_AT] = s[NOW] + c[RTO]
-        wake_at(s, c[RTX_AT])
 
 
 # ---- timers ---------------------------------------------------------------------------------------------------
@@ -228,26 +231,42 @@ def timers(s: ptr32):
 
 
 @inline
+def smaller(size: int) -> int:
+    """The segment size to try after `size` did not get through."""
+    return BASE_0 if size > BASE_0 else BASE_1
+
+
+@inline
 def timeout(s: ptr32, c: ptr32) -> int:
-    """The retransmission timer expired (RFC 6298 section 5.4 to 5.7). Returns 1 when the peer is given up."""
+    """The retransmission timer expired (RFC 6298 section 5.4 to 5.7). Returns 1 when the peer is given up.
+
+    Or the segment size was lowered: that is no sign of congestion, but slow start follows (RFC 1191 section 6.4).
+    """
     gone = 0
-    c[RETRIES] = c[RETRIES] + 1
+    more = c[FLAGS] & TOO_BIG == 0
+    if more:
+        c[RETRIES] = c[RETRIES] + 1
     if c[RETRIES] > RETRIES_MAX:
         count(s, counters.TCP_TIMEOUT)
         gone = 1
     else:
+        if more:
+            c[RTO] = c[RTO] << 1 if c[RTO] << 1 < RTO_MAX else RTO_MAX
         if c[FLAGS] & PROBING:
             count(s, counters.TCP_PROBE)
-            c[FLAGS] = c[FLAGS] | RESEND
         else:
-            count(s, counters.TCP_RTO)
-            if c[RETRIES] == 1:
-                c[SSTHRESH] = half_flight(c)
+            if more:
+                count(s, counters.TCP_RTO)
+                if c[RETRIES] == 1:
+                    c[SSTHRESH] = half_flight(c)
+                elif c[RESENT] > BASE_1:        # lost a second time, and not small
+                    count(s, counters.TCP_BLACK_HOLE)
+                    c[MSS] = smaller(c[RESENT])
             c[CWND] = c[MSS]
             c[SND_NXT] = c[SND_UNA]
             c[RECOVER] = c[SND_MAX]
-            c[FLAGS] = (c[FLAGS] | RESEND) & ~(TIMING | RECOVERING)
-        c[RTO] = c[RTO] << 1 if c[RTO] << 1 < RTO_MAX else RTO_MAX
+            c[DUP_ACKS] = 0
+        c[FLAGS] = (c[FLAGS] | RESEND) & ~(RECOVERING | PARTIAL | TOO_BIG)
         c[RTX_AT] = s[NOW] + c[RTO]
         work(s, c)
     return gone

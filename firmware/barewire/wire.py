@@ -46,6 +46,9 @@ TTL = 64
 ICMP_TYPE, ICMP_SUM, ICMP_ID, ICMP_SEQ = 17, 18, 19, 20
 ICMP_ECHO_REPLY, ICMP_ECHO = le16(0x0000), le16(0x0800)
 ICMP_PORT_UNREACHABLE = le16(0x0303)
+# Destination unreachable (RFC 1191): behind the next hop's MTU stand the IP header and 8 bytes of what could not be sent
+ICMP_KIND_BYTE, ICMP_MTU = 34, 20
+ICMP_UNREACHABLE, ICMP_TOO_BIG = 3, le16(0x0304)
 
 # UDP (RFC 768)
 #  34       36       38       40      42

@@ -42,8 +42,9 @@ def summed(protocol, body, at, source, target, wrong):
     return body[:at] + struct.pack(">H", (total or 0xFFFF if protocol == UDP else total) + wrong & 0xFFFF) + body[at + 2:]
 
 
-def icmp(kind=8, code=0, data=b"", wrong=0, **fields):
-    body = struct.pack(">BBHHH", kind, code, 0, 7, 9) + data
+def icmp(kind=8, code=0, data=b"", wrong=0, last=9, **fields):
+    """`last` is the second half of the header's second word: a sequence number, the next hop's MTU."""
+    body = struct.pack(">BBHHH", kind, code, 0, 7, last) + data
     total = checksum(body) + wrong & 0xFFFF
     return ip(ICMP, body[:2] + struct.pack(">H", total) + body[4:], **fields)
 

@@ -48,6 +48,69 @@ def retransmission_that_helps(peer):
         one.close()
 
 
+def told(peer, one, seq, mtu, code=4, length=1500, **wrong):
+    """A router's answer to the segment of connection `one` with this number; returns what the device sends then."""
+    sent = tcp(ACK, seq, 0, bytes(20), port=80, to_port=one.port, source=OURS, target=HOST)[14:42]
+    quote = bytearray(sent[:2] + length.to_bytes(2, "big") + sent[4:])
+    for at, value in wrong.items():
+        quote[int(at[2:])] ^= value
+    return one.mine(peer.send(icmp(3, code, bytes(quote), last=mtu, source=0x0A000201)))
+
+
+@timed
+def next_hops_with_a_small_mtu(peer):
+    for k, mtu in enumerate((0, 67, 68, 295, 296, 577, 1000, 1280, 1499, 1500, 65535)):
+        one = Connection(peer, 40100 + k, 0xFFFFF000)
+        burst = one.say(PSH | ACK, b"GET /dashboard.js HTTP/1.1\r\nHost: x\r\n\r\n")
+        one.seq += 41
+        for segment in burst[:3]:
+            one.take(told(peer, one, segment.seq, mtu))
+        one.take(told(peer, one, one.ack, 0, length=1260))
+        one.take(one.mine(peer.pass_ms(1100)))
+        one.pump()
+        one.get("/style.css")
+        one.close()
+
+
+@timed
+def errors_that_change_nothing(peer):
+    one = Connection(peer)
+    first = one.say(PSH | ACK, b"GET /dashboard.js HTTP/1.1\r\nHost: x\r\n\r\n")[0]
+    for code in (0, 1, 2, 3, 5, 13, 255):
+        told(peer, one, first.seq, 1280, code)
+    for seq in (-1, 14600, 1 << 30, 1 << 31):
+        told(peer, one, first.seq + seq, 1280)
+    for at in ("at0", "at9", "at12", "at15", "at16", "at19", "at20", "at21", "at22", "at23"):
+        told(peer, one, first.seq, 1280, **{at: 1})
+    for size in range(28):
+        peer.send(icmp(3, 4, tcp(ACK, first.seq, source=OURS, target=HOST)[14:14 + size], last=1280))
+    for kind in (4, 5, 11, 12):
+        peer.send(icmp(kind, 0, bytes(28)))
+    one.take(one.mine(peer.pass_ms(1100)))
+    one.seq += 41
+    one.pump()
+    one.close()
+
+
+@timed
+def round_trips_that_grow(peer):
+    """Slow start, its conservative form, back, and a loss; each segment is acknowledged by itself."""
+    for k, trips in enumerate(((50, 80, 85, 90, 95, 95), (50, 80, 60, 60), (20, 23, 30, 28), (100, 111, 130, 100), (5, 5, 50))):
+        one = Connection(peer, 40200 + k, options=mss((1460, 536, 216, 1024, 1460)[k]))
+        ends = [one.ack]
+        coming = one.give(b"GET /dashboard.js HTTP/1.1\r\nHost: x\r\n\r\n" * 4)
+        for trip in trips:
+            peer.pass_ms(trip)
+            acks, coming = [t.seq + len(t.data) & 0xFFFFFFFF for t in coming], []
+            for ack in acks:
+                coming += one.take(one.say(ACK, ack=ack))
+            ends = ends[-1:] + acks
+        for _ in range(5):
+            one.say(ACK, ack=ends[0])
+        one.pump()
+        one.close()
+
+
 @timed
 def zero_window_probes(peer):
     one = Connection(peer, window=0)

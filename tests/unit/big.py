@@ -8,10 +8,10 @@ from image import assets
 
 
 @cache
-def site():
-    """Compiled assets with /big.bin, 100,000 bytes that gzip cannot help; they are the attribute `data`."""
+def site(size=100_000):
+    """Compiled assets with /big.bin, `size` bytes that gzip cannot help; they are the attribute `data`."""
     with TemporaryDirectory() as root:
-        data = random.Random(4).randbytes(100_000)
+        data = random.Random(4).randbytes(size)
         (Path(root) / "big.bin").write_bytes(data)
         (Path(root) / "index.html").write_text("<p>hello")
         compiled = assets.compile_assets(Path(root), assets.routes_of())

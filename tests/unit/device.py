@@ -122,6 +122,7 @@ class Client:
     src: str = PEER
     got: bytearray = field(default_factory=bytearray)
     frames: list = field(default_factory=list)
+    waiting: list = field(default_factory=list)     # what came and was not expected yet
 
     def segment(self, flags, data=b"", **fields):
         """Send one segment without bookkeeping; returns the device's segments to this port."""
@@ -139,6 +140,7 @@ class Client:
         assert reply.flags == "SA" and reply.ack == (self.seq + 1) & 0xFFFFFFFF
         self.seq = (self.seq + 1) & 0xFFFFFFFF
         self.ack = (reply.seq + 1) & 0xFFFFFFFF
+        self.first_seq, self.first_ack = self.seq, self.ack
         self.window_of_device = reply.window
         assert self.segment("A") == []
         return reply
@@ -176,3 +178,53 @@ class Client:
         self.got.clear()
         self.send(("%s %s %s\r\nHost: x\r\n%s\r\n" % (method, target, version, headers)).encode())
         return self.pump()
+
+    def slot(self, name):
+        """The word of the device's slot for this connection that has this name."""
+        return self.device.slot(self.port)(name)
+
+    # ---- a packet script; its numbers count from the first byte of either side ----------------------------------------
+    def sends(self, flags="A", data=b"", seq=None, ack=None, **fields):
+        """Send a segment; what comes back waits to be expected. Without `seq` it is the next in order and moves on;
+        without `ack` all that was expected in order is acknowledged."""
+        self.expects_nothing()
+        if seq is not None:
+            fields["seq"] = (self.first_seq + seq) & 0xFFFFFFFF
+        if ack is not None:
+            fields["ack"] = (self.first_ack + ack) & 0xFFFFFFFF
+        self.waiting = self.segment(flags, data, **fields)
+        if seq is None:
+            self.seq = (self.seq + len(data) + ("F" in flags)) & 0xFFFFFFFF
+
+    def waits(self, ms):
+        """Let time pass; what comes meanwhile waits to be expected."""
+        self.expects_nothing()
+        self.waiting = self.mine(self.device.pass_ms(ms))
+
+    def expects(self, flags=None, seq=None, size=None, ack=None, lost=False, **fields):
+        """The next segment that came has these flags, sequence numbers, bytes of data, and fields (scapy's names).
+
+        A `lost` one was seen on the wire but did not arrive. Returns it.
+        """
+        assert self.waiting, "nothing came"
+        tcp = self.waiting.pop(0)
+        wanted = {"flags": flags, "seq": seq, "size": size, "ack": ack, **fields}
+        came = {"flags": tcp.flags, "seq": (tcp.seq - self.first_ack) & 0xFFFFFFFF, "size": self.length(tcp),
+                "ack": (tcp.ack - self.first_seq) & 0xFFFFFFFF, **{name: getattr(tcp, name) for name in fields}}
+        assert {name: came[name] for name, value in wanted.items() if value is not None} == {
+            name: value for name, value in wanted.items() if value is not None}
+        if not lost:
+            self.take([tcp])
+        return tcp
+
+    def expects_run(self, seq, sizes, lost=()):
+        """Segments of these sizes came, one behind the other from seq on; those whose index is in `lost` did not arrive."""
+        for k, size in enumerate(sizes):
+            self.expects(seq=seq, size=size, lost=k in lost)
+            seq += size
+        return seq
+
+    def expects_nothing(self):
+        """Nothing (more) came."""
+        assert not self.waiting, "came unexpected: %s" % [
+            (str(tcp.flags), (tcp.seq - self.first_ack) & 0xFFFFFFFF, self.length(tcp)) for tcp in self.waiting]

@@ -16,6 +16,7 @@ TCP_SLOTS = const(8)
 RX_BUFFERS = const(1)
 TX_HEADERS = const(1)
 SLOT_RX = const(1024)           # bytes a TCP slot holds until they are consumed
+HYSTART = const(False)          # TCP: RFC 9406, 128 bytes a slot and 0.5 KB of code
 PAGES = const(1)                # buffers for dynamic answers ...
 PAGE_BYTES = const(8192)        # ... and their size
 

@@ -13,6 +13,7 @@ TCP_SLOTS = const(32)
 RX_BUFFERS = const(1)
 TX_HEADERS = const(1)
 SLOT_RX = const(2048)           # bytes a TCP slot holds until they are consumed
+HYSTART = const(True)           # TCP: RFC 9406, 128 bytes a slot and 0.5 KB of code
 PAGES = const(16)               # buffers for dynamic answers ...
 PAGE_BYTES = const(16384)       # ... and their size
 
