@@ -17,7 +17,8 @@ LOSSES = (0, 0.01, 0.02, 0.05, 0.10, 0.20, 0.30)
 FAULTS = ("", "all three")
 SERVERS = ("barewire", "kernel")
 SEEDS = (1, 2, 3)
-AT_ONCE = 6                 # cells sleep most of the time
+SLOW = 0.2                  # from this loss on a cell takes up to twenty minutes: one seed is tried
+AT_ONCE = 12                # cells sleep most of the time
 GIVE_UP = 3600
 
 
@@ -56,7 +57,7 @@ def table(load, results):
 @pytest.mark.soak
 def test_goodput_beside_the_kernel(image, capsys):
     cells = [(server, load, loss, faults, seed) for loss in reversed(LOSSES) for load in ("200 kB page", "100 requests")
-             for faults in FAULTS for seed in SEEDS for server in SERVERS]
+             for faults in FAULTS for seed in (SEEDS if loss < SLOW else SEEDS[:1]) for server in SERVERS]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         results = list(pool.map(fetch, cells))
     assert not [result for result in results if "error" in result]
