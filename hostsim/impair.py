@@ -4,6 +4,7 @@ import random
 
 from hostsim.links import LinkError
 
+SAFE = 14       # bytes that are never damaged: an Ethernet header ends on this wire, where the FCS guards it; IP comes from afar
 RATES = ("loss", "duplicate", "reorder", "corrupt")
 
 
@@ -48,7 +49,7 @@ class Impaired:
             if draw() < self.corrupt:
                 self.counts["corrupted"] += 1
                 data = bytearray(frame)
-                data[self.random.randrange(len(data))] ^= self.random.randrange(1, 256)
+                data[self.random.randrange(SAFE, len(data))] ^= self.random.randrange(1, 256)
             self._later(heap, late, bytes(data))
 
     def _later(self, heap, ms, frame):

@@ -78,11 +78,22 @@ fi
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || refuse "$(python3 --version) is too old: barewire needs Python 3.11 or later as python3"
 
 [ "$tests" ] || exit 0
-cmp -s image/requirements.txt build/venv/requirements.txt && build/venv/bin/python -c '' 2>/dev/null && exit 0
-echo "barewire: installing Python tools into build/venv" >&2
-mkdir -p build
-rm -rf build/venv
-python3 -m venv build/venv >build/venv.log 2>&1 || refuse "python3 -m venv failed, its words are in build/venv.log"
-build/venv/bin/python -m pip install --disable-pip-version-check -q -r image/requirements.txt >>build/venv.log 2>&1 ||
-    refuse "pip could not install image/requirements.txt, its words are in build/venv.log"
-cp image/requirements.txt build/venv/requirements.txt
+if ! { cmp -s image/requirements.txt build/venv/requirements.txt && build/venv/bin/python -c '' 2>/dev/null; }; then
+    echo "barewire: installing Python tools into build/venv" >&2
+    mkdir -p build
+    rm -rf build/venv
+    python3 -m venv build/venv >build/venv.log 2>&1 || refuse "python3 -m venv failed, its words are in build/venv.log"
+    build/venv/bin/python -m pip install --disable-pip-version-check -q -r image/requirements.txt >>build/venv.log 2>&1 ||
+        refuse "pip could not install image/requirements.txt, its words are in build/venv.log"
+    cp image/requirements.txt build/venv/requirements.txt
+fi
+
+# The fuzzer is made for some machines only: without it its tests are skipped, and say so.
+[ "${1:-run}" = soak ] || exit 0
+cmp -s image/requirements-soak.txt build/venv/requirements-soak.txt && exit 0
+echo "barewire: installing the fuzzer into build/venv" >&2
+if build/venv/bin/python -m pip install --disable-pip-version-check -q -r image/requirements-soak.txt >>build/venv.log 2>&1; then
+    cp image/requirements-soak.txt build/venv/requirements-soak.txt
+else
+    echo "barewire: pip could not install image/requirements-soak.txt, its words are in build/venv.log" >&2
+fi

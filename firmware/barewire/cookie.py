@@ -4,7 +4,7 @@
 
 t counts 64 ms, m is the class of the peer's MSS, irs the peer's own sequence number. So iss grows with time for one
 peer, as RFC 6528 section 3 wants (256 KiB/s), and an ACK proves itself: what is left of its acknowledgement number
-must have the bits 0..10 clear and a t of the last LIFE_MS. A blind guess succeeds with 1 in 2^21. A segment of 1 to 2047
+must have the bits 0..10 clear and a t of the last LIFE_MS. A blind guess succeeds with 1 in 2^19. A segment of 1 to 2047
 bytes behind the ACK, which was lost or overtaken, has them not clear, so it cannot open the connection without the bytes in
 front of it. F is HalfSipHash-2-4 (Aumasson and Bernstein's SipHash on 32-bit words) with a 64-bit key.
 
@@ -22,7 +22,7 @@ from .word import i32, u32
 
 # The classes are multiples of 4, so that segments stay aligned
 MSS_0, MSS_1, MSS_2, MSS_3, MSS_4, MSS_5, MSS_6, MSS_7 = 216, 536, 1024, 1220, 1360, 1400, 1440, 1460
-LIFE_MS = 16000
+LIFE_MS = 64000
 EARLY = 1               # no MSS
 EARLY_MS = 1000         # what is early by less may only have overtaken the opening segment: no RST
 T_SHIFT = 6             # 64 ms

@@ -37,7 +37,7 @@ def input(s: ptr32, f: ptr16, n: int, total: int, at: int) -> int:
         count(s, counters.ICMP_CHECKSUM)
     elif f[ICMP_TYPE] == ICMP_ECHO:
         f[ICMP_TYPE] = ICMP_ECHO_REPLY
-        f[ICMP_SUM] = fold(f[ICMP_SUM] + ICMP_ECHO)     # RFC 1624: one field fell by ICMP_ECHO
+        f[ICMP_SUM] = fold((f[ICMP_SUM] ^ 0xFFFF) + (0xFFFF ^ ICMP_ECHO)) ^ 0xFFFF      # RFC 1624 equation 3
         count(s, counters.ICMP_ECHO)
         answer = 1
     elif config.HTTP and f[ICMP_TYPE] & 0xFF == ICMP_UNREACHABLE:

@@ -19,6 +19,7 @@ IDLE_MS = 60000             # an open connection without a word is closed after 
 ACK_DELAY_MS = 40           # how long an ACK waits for something to carry it (RFC 1122 section 4.2.3.2)
 # RFC 4821 section 7.7: what is tried when larger segments get lost; the last fits every host (RFC 879)
 BASE_0, BASE_1 = 1220, 536
+DOUBTS = 6                  # time-outs in a row until what has passed once is no argument any more
 
 
 @inline
@@ -266,7 +267,8 @@ def timeout(s: ptr32, c: ptr32) -> int:
                 count(s, counters.TCP_RTO)
                 if c[RETRIES] == 1:
                     c[SSTHRESH] = half_flight(c)
-                elif c[RESENT] > BASE_1:        # lost a second time, and not small
+                elif c[RESENT] > BASE_1 and (i32(c[SND_UNA] - c[QUEUE_SEQ]) < c[MSS] or c[RETRIES] > DOUBTS):
+                    # lost a second time, not small, and nothing of this size has arrived of this response (or long ago)
                     count(s, counters.TCP_BLACK_HOLE)
                     c[MSS] = smaller(c[RESENT])
             c[CWND] = c[MSS]

@@ -103,7 +103,8 @@ def ip_protocols(peer):
 def icmp_echo_of_all_sizes(peer):
     for size in (*range(0, 72), *range(72, 1400, 61), *range(1456, 1473)):
         peer.send(icmp(data=text(size)))
-    peer.send(icmp(data=b"\xff" * 1472), icmp(data=bytes(1472)), icmp(code=3, data=b"\xff\xff"))
+    peer.send(icmp(data=b"\xff" * 1472), icmp(data=bytes(1472)), icmp(code=3, data=b"\xff\xff"),
+              icmp(data=b"\xff\xef"))      # its reply's sum is the zero that RFC 1624 section 3 is about
 
 
 @script

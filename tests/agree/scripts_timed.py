@@ -167,7 +167,7 @@ def old_connections_give_way(peer):
 
 @timed
 def cookies_grow_old(peer):
-    for delay in (15000, 15990, 16010, 16100, 60000):
+    for delay in (21000, 63000, 63990, 64010, 64100):
         port = 1000 + delay
         syn_ack, = probe(peer, port).mine(peer.send(tcp(SYN, 9, port=port, options=mss(1460))))
         peer.pass_ms(delay)

@@ -45,22 +45,29 @@ def ip(words: str) -> str:
 
 
 @contextlib.contextmanager
-def network():
-    """The calling thread inside of a namespace with TAP, address HOST; back where it was at the end."""
+def namespace():
+    """The calling thread inside of a fresh network namespace; back where it was at the end."""
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
         _check(libc.unshare(CLONE_NEWNET))
         try:
-            ip("link set lo up")
-            ip(f"tuntap add dev {TAP} mode tap")
-            Path(f"/proc/sys/net/ipv6/conf/{TAP}/disable_ipv6").write_text("1")    # its announcements are not ours
-            ip(f"address add {HOST}/24 dev {TAP}")
-            ip(f"link set {TAP} txqueuelen 10000 up")
             yield
         finally:
             _check(libc.setns(before, CLONE_NEWNET))
     finally:
         os.close(before)
+
+
+@contextlib.contextmanager
+def network():
+    """The calling thread inside of a namespace with TAP, address HOST."""
+    with namespace():
+        ip("link set lo up")
+        ip(f"tuntap add dev {TAP} mode tap")
+        Path(f"/proc/sys/net/ipv6/conf/{TAP}/disable_ipv6").write_text("1")    # its announcements are not ours
+        ip(f"address add {HOST}/24 dev {TAP}")
+        ip(f"link set {TAP} txqueuelen 10000 up")
+        yield
 
 
 def configuration(folder: Path, period_ms: int = 60000, files: dict | None = None, collector: bool = True) -> Path:

@@ -22,6 +22,12 @@ def test_echo_request_of_every_size(device, size):
     assert len(reply) == max(60, 42 + size)
 
 
+def test_the_sum_of_a_reply_is_never_the_other_zero(device):
+    """RFC 1624 section 3: what adds up to nothing gives 0x0000, where RFC 1141's formula would give 0xFFFF."""
+    reply, = device.send(ip(1, ICMP(id=7, seq=9) / Raw(b"\xff\xef")))
+    assert reply[ICMP].chksum == 0
+
+
 @pytest.mark.parametrize("frame, counter", [
     (Ether(src=PEER_MAC, dst="ff:ff:ff:ff:ff:ff") / IP(src=PEER, dst=ADDRESS) / PING, "eth_not_ours"),
     (Ether(src=PEER_MAC, dst="02:00:00:00:00:55") / IP(src=PEER, dst=ADDRESS) / PING, "eth_not_ours"),

@@ -120,3 +120,14 @@ def test_random_loss_costs_no_more_than_a_smaller_segment(word):
     path = Path(device, lose=lambda number: number * 7919 % 20 == 3)
     got, _ = path.fetch("/big.bin")
     assert got.endswith(site().data) and device.count("tcp_black_hole") == 0
+
+
+def test_a_size_that_has_passed_is_kept(peer):
+    """Loss is no black hole: a segment of this size was acknowledged. Only after seven time-outs may the path be another."""
+    peer.send(GET)
+    peer.segment("A")
+    retries = []
+    while peer.slot("MSS") == M:
+        peer.device.pass_ms(100)
+        retries.append(peer.slot("RETRIES"))
+    assert retries[-1] == 7 and peer.device.count("tcp_black_hole") == 1

@@ -95,3 +95,12 @@ def test_differences_tell_nothing_about_other_peers(device):
 def test_other_keys_give_other_numbers(word):
     numbers = {Client(Device(word=word, entropy=bytes([k]) + bytes(15))).segment("S", ack=0)[0].seq for k in range(20)}
     assert len(numbers) == 20
+
+
+def test_a_handshake_that_loses_much_still_opens(device):
+    """RFC 6298 section 5.7: whose SYN was lost tries its data after 3, 9, 21 and 45 s. All but the last got lost."""
+    client = Client(device)
+    reply, = client.segment("S", ack=0)
+    client.seq, client.ack = client.seq + 1, reply.seq + 1
+    device.pass_ms(45000)
+    assert client.request("/").startswith(b"HTTP/1.1 200") and device.count("tcp_opened") == 1

@@ -38,7 +38,7 @@ def _parse(word):
     except (ValueError, IndexError):
         address = 0
     if address <= 0 or address & 3 or address >= 1 << 32:
-        raise OSError("command line: virtio_mmio.device=%s: wanted size@address:interrupt" % str(word, "utf-8"))
+        raise OSError("command line: virtio_mmio.device=%s: wanted size@address:interrupt" % str(word)[2:-1])
     return address, interrupt
 
 

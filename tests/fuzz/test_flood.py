@@ -1,0 +1,183 @@
+"""A flood of damaged and random frames through the image in QEMU: it goes on serving, and every frame is accounted for.
+
+Frames go over QEMU's dgram network in bursts that its receive ring holds; behind each burst an echo request whose reply
+says that all of it was taken.
+"""
+import random
+import re
+import socket
+import struct
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.agree.frames import ACK, FIN, HOST_MAC, MAC, OURS, PSH, RST, SYN, Segment, arp, icmp, ip, mss, tcp, udp
+from tests.agree.microvm import BARRIER, Image
+from tests.agree.random_talk import damaged
+from tests.agree.registry import TARGETS
+from tests.agree.test_image import appliance      # noqa: F401  the fixture
+from tests.fuzz.device import ENDS
+
+CORPUS = Path(__file__).parent / "corpus"
+BURST = 48
+LINE = 600          # bytes of heap that a line on the console leaves to be collected: it is everyday Python
+FATES = tuple(name for name in ENDS if name != "tcp_opened")
+
+
+class Flood:
+    """An Image, and what was sent to it."""
+
+    def __init__(self, image, seed):
+        self.image, self.choice = image, random.Random(seed)
+        image.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        self.sent = self.tcp = 0
+        self.port, self.live = 20000, []
+        self.kinds = [*valid(), *kept()]
+
+    def burst(self, frames):
+        """Send frames and a barrier; returns what came back."""
+        image = self.image
+        image.barriers += 1
+        barrier = icmp(data=struct.pack(">I", image.barriers), source=BARRIER)
+        for frame in (*frames, barrier):
+            self.sent += 1
+            self.tcp += len(frame) > 37 and frame[12:14] == b"\x08\0" and frame[23] == 6 and frame[36:38] == b"\0\x50"
+            image.socket.sendto(frame, image.there)
+        back = []
+        while True:
+            out = image.socket.recv(2048)
+            if out[12:14] == b"\x08\0" and out[30:34] == barrier[26:30]:
+                if out[42:46] == barrier[42:46]:
+                    return back
+                continue
+            back.append(out)
+
+    def opened(self, port, seq):
+        """Send a SYN; the number to acknowledge, None if it is not answered."""
+        back = self.burst([tcp(SYN, seq, port=port, options=mss(1460))])
+        segments = [Segment(out) for out in back if out[12:14] == b"\x08\0" and out[23] == 6]
+        return next((one.seq + 1 for one in segments if one.port == port and one.flags & SYN), None)
+
+    def connect(self):
+        """A connection that asks for something; its later frames are among the kinds."""
+        self.port = 20000 + (self.port + 1) % 40000
+        seq = self.choice.getrandbits(32)
+        ack = self.opened(self.port, seq)
+        if ack is None:
+            return                                      # all slots are taken
+        data = b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % self.choice.choice(TARGETS).encode()
+        self.live = self.live[-40:] + [
+            tcp(ACK, seq + 1, ack, port=self.port), tcp(PSH | ACK, seq + 1, ack, data, port=self.port),
+            tcp(ACK, seq + 1 + len(data), ack + self.choice.choice((0, 200, 1460)), port=self.port),
+            tcp(self.choice.choice((RST, FIN | ACK, ACK)), seq + 1 + len(data), ack, port=self.port)]
+        self.burst(self.live[-4:-1])
+
+    def frames(self, count):
+        choice = self.choice
+        for _ in range(count):
+            kind = choice.random()
+            if kind < 0.1:
+                yield (MAC if kind < 0.07 else b"") + choice.randbytes(choice.randrange(14, 200))
+            else:
+                frame = choice.choice(self.live if self.live and kind < 0.4 else self.kinds)
+                frame = frame if choice.random() < 0.2 else damaged(choice, frame, False)
+                if len(frame) >= 14:
+                    yield frame[:1514] if frame[26:30] != struct.pack(">I", BARRIER) else b"\xff" * 14
+
+    def run(self, count):
+        while self.sent < count:
+            self.connect()
+            for _ in range(20):
+                self.burst(list(self.frames(BURST)))
+
+
+def valid():
+    for data in (b"", b"x", bytes(600)):
+        yield from (icmp(data=data), udp(7, data), udp(5005, data), udp(9, data), tcp(SYN, 5, options=mss(536)),
+                    tcp(ACK, 7, 9, data, port=1), tcp(RST, 7, port=2), arp(), arp(2, to=MAC), tcp(SYN, 1, to_port=81),
+                    icmp(3, 4, data=bytes(4) + data), icmp(data=data, fragment=0x2000), arp(spa=OURS, sha=b"\2\0\0\0\0\x0a"))
+
+
+def kept():
+    """The byte fuzzer's corpus, as frames."""
+    for path in sorted((CORPUS / "ethernet").glob("*")):
+        yield path.read_bytes()
+    for name, head in {"arp": b"\x08\x06", "ipv4": b"\x08\0"}.items():
+        for path in sorted((CORPUS / name).glob("*")):
+            yield MAC + HOST_MAC + head + path.read_bytes()[name == "ipv4":]
+    for name, protocol in {"icmp": 1, "udp": 17}.items():
+        for path in sorted((CORPUS / name).glob("*")):
+            yield ip(protocol, path.read_bytes()[:1460])
+
+
+def metrics(flood, port):
+    """/metrics as numbers, asked on a connection that is reset behind the answer; and how many frames it took."""
+    start, seq, text = flood.sent, 5, b""
+    ack = flood.opened(port, seq)
+    while ack is None:                      # slots of peers that are gone give way after a few seconds
+        time.sleep(1)
+        ack = flood.opened(port, seq)
+    asked = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+    back = flood.burst([tcp(ACK, seq + 1, ack, port=port), tcp(PSH | ACK, seq + 1, ack, asked, port=port)])
+    told = flood.sent
+    while True:
+        parts = [Segment(out) for out in back if out[12:14] == b"\x08\0" and out[23] == 6]
+        for part in parts:
+            if part.port == port and part.seq == ack & 0xFFFFFFFF:
+                text, ack = text + part.data, ack + len(part.data)
+        head, mark, body = text.partition(b"\r\n\r\n")
+        if mark and len(body) >= int(re.search(rb"Content-Length: *(\d+)", head)[1]):
+            break
+        back = flood.burst([tcp(ACK, seq + 1 + len(asked), ack, port=port)])
+    flood.burst([tcp(RST, seq + 1 + len(asked), ack, port=port)])
+    return {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", body.decode(), re.M)}, told - start
+
+
+def flooded(appliance, count, seed, patience):      # noqa: F811
+    with Image(appliance) as image:
+        flood = Flood(image, seed)
+        flood.burst([arp()])
+        before, _ = metrics(flood, 50001)
+        start = time.monotonic()
+        flood.run(count)
+        seconds = time.monotonic() - start
+        for frame in flood.live:                    # hang up, as far as we know where to
+            flood.burst([tcp(RST, *struct.unpack_from(">I", frame, 38), port=struct.unpack_from(">H", frame, 34)[0])])
+        end = time.monotonic() + patience
+        while True:
+            after, took = metrics(flood, 50002 + int(time.monotonic()) % 5000)
+            if after["open_connections"] == 1 or time.monotonic() > end:
+                break
+            time.sleep(1)
+        assert flood.burst([icmp(data=b"still there?", source=OURS ^ 1)]), "no answer to a ping"
+        assert image.machine.process.poll() is None
+        said = image.machine.console.splitlines()[1:]
+    assert all(line.startswith("arp: our address") for line in said), said
+    assert_accounted(before, after, flood, len(said))
+    return before, after, flood, seconds
+
+
+def assert_accounted(before, after, flood, conflicts):
+    """Each frame is counted, and has one end at the most; those without are segments that connections took."""
+    rx = after["rx_frames"]
+    assert flood.sent - 8 <= rx <= flood.sent, (rx, flood.sent)     # what came behind /metrics is not in it
+    ends = sum(value for name, value in after.items() if name.startswith(FATES))
+    assert 0 <= rx - ends <= flood.tcp, (rx, ends, flood.tcp)
+    lost = before["heap_free_bytes"] - after["heap_free_bytes"]
+    assert 0 <= lost <= LINE * conflicts, f"{lost} bytes of heap went, with {conflicts} lines on the console"
+
+
+def test_20000_frames(appliance):       # noqa: F811
+    _, after, _, _ = flooded(appliance, 20_000, 1, 0)
+    reached = [name for name, value in after.items() if value]
+    assert {"ip_checksum", "tcp_checksum", "tcp_opened", "tcp_bad_cookie", "eth_type", "icmp_checksum", "arp_malformed"} <= set(reached)
+
+
+@pytest.mark.soak
+def test_a_million_frames(appliance, capsys):       # noqa: F811
+    before, after, flood, seconds = flooded(appliance, 1_000_000, 2, 400)
+    with capsys.disabled():
+        print(f"\n{flood.sent:,} frames in {seconds:.0f} s, {flood.sent / seconds:,.0f}/s; heap free {before['heap_free_bytes']:,} ->"
+              f" {after['heap_free_bytes']:,}; {after['tcp_opened']} connections, {after['http_requests']} requests")
+    assert after["open_connections"] == 1, "a slot is still taken, 400 s after the flood"
