@@ -5,7 +5,7 @@
 #   make image  [BOARD=] [CONFIG=] [BUILD=build]       BUILD/BOARD/appliance.elf (and .bin for flash), with a size report
 #               BOARD is microvm, lm3s6965evb or mps2_an385
 #   make sim    [CONFIG=] [HTTP=8080]                  the same appliance under CPython
-#   make bench                                         tables of measurements
+#   make bench  [ARGS=instructions]                    tables of measurements; or only what a packet costs a Cortex-M3
 #   make flash  BOARD= [PORT=]                         onto a real board
 #
 # MICROPYTHON=dir uses a MicroPython 1.25 source tree that is there instead of fetching one.
