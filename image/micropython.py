@@ -74,7 +74,7 @@ def make(folder: Path, build: Path, *arguments: str) -> None:
 
 def emitter(tree: Path) -> Path:
     """A copy of what the programs are made from, with our native emitter for x86-64
-    and long conditional branches for Thumb put right: `tree` itself is only read."""
+    and ARMv7-M (image/emitter): `tree` itself is only read."""
     ours = ROOT / "image" / "emitter"
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(ours.iterdir()))).hexdigest()
     copy = cache(tree, "emitter")
