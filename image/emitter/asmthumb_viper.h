@@ -13,11 +13,27 @@ static bool is_near(asm_thumb_t *as, size_t label, int least, int most) {
            && (mp_int_t)(as->old_offsets[label] - as->shrunk - here) - 4 <= most;
 }
 
+// A jump to a label, or its address, stands in the code.
+static void note_jump(asm_thumb_t *as, size_t label) {
+    size_t dest = get_label_dest(as, label);
+    if (as->old_offsets == NULL || as->base.suppress) {
+        return;
+    }
+    if (dest != (size_t)-1 && dest <= as->base.code_offset) {
+        as->loops[label] = true;
+    } else {
+        as->jumps[label]++;
+    }
+}
+
 // Begins a pass with what is known of the one before; returns whether the code may be emitted now.
 bool asm_thumb_start_pass(asm_thumb_t *as, bool last) {
     if (as->old_offsets == NULL) {
         as->old_offsets = m_new(size_t, as->base.max_num_labels);
+        as->loops = m_new0(bool, as->base.max_num_labels);
+        as->jumps = m_new(uint16_t, as->base.max_num_labels);
     }
+    memset(as->jumps, 0, as->base.max_num_labels * sizeof(uint16_t));
     size_t size = as->base.max_num_labels * sizeof(size_t);
     as->settled = last && memcmp(as->old_offsets, as->base.label_offsets, size) == 0;
     if (last) {
@@ -42,6 +58,7 @@ bool asm_thumb_cbz_label(asm_thumb_t *as, bool nonzero, int reg, size_t label) {
     if ((dest != (size_t)-1 && dest <= here) || !is_near(as, label, 0, 126)) {
         return false;
     }
+    note_jump(as, label);
     int rel = dest - here - 4;
     asm_thumb_op16(as, rel < 0 ? ASM_THUMB_OP_NOP : 0xb100 | nonzero << 11 | (rel >> 6 & 1) << 9 | (rel >> 1 & 31) << 3 | reg);
     return true;
@@ -154,6 +171,16 @@ int asm_thumb_op_i32(asm_thumb_t *as, int op, int dest, int lhs, int32_t imm) {
             }
             data_i12(as, op == ASM_THUMB_OR ? ORR_W : EOR_W, dest, lhs, modified_immediate(imm));
             return ASM_THUMB_DONE_FLAGS;
+        case ASM_THUMB_FIELD: {
+            int shift = imm & 31, width = imm >> 5;
+            if (shift + width != 32) {
+                asm_thumb_op32(as, UBFX | lhs, (shift >> 2) << 12 | dest << 8 | (shift & 3) << 6 | (width - 1));
+                return ASM_THUMB_DONE;
+            }
+            op = ASM_THUMB_LSR;
+            imm = shift;
+            MP_FALLTHROUGH
+        }
         case ASM_THUMB_LSL:
         case ASM_THUMB_ASR:
         case ASM_THUMB_LSR:

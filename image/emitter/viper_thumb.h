@@ -62,6 +62,49 @@ static void thumb_store_slot(emit_t *emit, int slot, int reg) {
     thumb_end(emit);
 }
 
+// What both hold stays.
+static void thumb_intersect(thumb_held_t *holds, const thumb_held_t *others) {
+    for (int i = 0; i < THUMB_SCRATCH; i++) {
+        if (holds[i].kind != others[i].kind || holds[i].what != others[i].what) {
+            holds[i].kind = THUMB_NOTHING;
+        }
+    }
+}
+
+// To be called in front of a jump: what is known there is known at its label, if all ways there agree.
+static void thumb_note_jump(emit_t *emit, mp_uint_t label) {
+    thumb_label_t *there = &emit->labels[label];
+    if (emit->as->base.suppress) {
+        return;
+    }
+    thumb_begin(emit);
+    if (there->known++) {
+        thumb_intersect(there->holds, emit->viper.holds);
+    } else {
+        memcpy(there->holds, emit->viper.holds, sizeof(there->holds));
+    }
+}
+
+static void thumb_label_assign(emit_t *emit, mp_uint_t label) {
+    const thumb_label_t *there = &emit->labels[label];
+    bool forwards = emit->pass > MP_PASS_STACK_SIZE && !emit->as->loops[label] && emit->as->jumps[label] == there->known;
+    viper_state_t before;
+    thumb_begin(emit);
+    before = emit->viper;
+    viper_forget(emit);
+    if (forwards && IS_DENSE(emit) && (there->known || !emit->as->base.suppress)) {
+        emit->viper.clock = before.clock;
+        if (emit->as->base.suppress) {
+            memcpy(before.holds, there->holds, sizeof(before.holds));
+        } else if (there->known) {
+            thumb_intersect(before.holds, there->holds);
+        }
+        memcpy(emit->viper.holds, before.holds, sizeof(before.holds));
+    }
+    asm_thumb_label_assign(emit->as, label);
+    thumb_end(emit);
+}
+
 static bool thumb_on_stack(emit_t *emit, int reg) {
     for (int i = 0; i < emit->stack_size; i++) {
         if (emit->stack_info[i].kind == STACK_REG && emit->stack_info[i].data.u_reg == reg) {
@@ -269,6 +312,10 @@ static int thumb_test(emit_t *emit, int reg, int cc) {
     static const uint8_t by_sign[] = {[ASM_THUMB_CC_LT] = ASM_THUMB_CC_MI, [ASM_THUMB_CC_GE] = ASM_THUMB_CC_PL};
     uint32_t mask = emit->viper.last.imm;
     bool equal = cc == ASM_THUMB_CC_EQ || cc == ASM_THUMB_CC_NE, masked = emit->viper.last.op == ASM_THUMB_AND;
+    if (emit->viper.last.op == ASM_THUMB_FIELD) {
+        masked = true;
+        mask = (0xffffffff >> (32 - (mask >> 5))) << (mask & 31);
+    }
     emit->viper.flags.zero = -1;
     if (!thumb_just_made(emit, reg) || emit->viper.last.how > THUMB_OP_REG
         || !(equal || cc == ASM_THUMB_CC_LT || cc == ASM_THUMB_CC_GE)) {
@@ -361,6 +408,22 @@ static bool viper_binary_op(emit_t *emit, mp_binary_op_t op) {
         }
     }
     int lhs, rhs = -1;
+    stack_info_t *left = peek_stack(emit, 1);
+    if (imm && alu == ASM_THUMB_AND && value > 0 && (value & (value + 1)) == 0 && left->kind == STACK_REG) {
+        // (x >> n) & mask
+        int shift = emit->viper.last.imm, width = 32 - __builtin_clz((uint32_t)value);
+        adjust_stack(emit, -2);
+        bool field = thumb_just_made(emit, left->data.u_reg) && emit->viper.last.how == THUMB_OP_IMM && emit->viper.last.op == ASM_THUMB_ASR
+            && shift + width <= 32;
+        adjust_stack(emit, 2);
+        if (field) {
+            adjust_stack(emit, -2);
+            thumb_rewind(emit, emit->viper.last.start);
+            thumb_makes(emit, THUMB_OP_IMM, left->data.u_reg, ASM_THUMB_FIELD, emit->viper.last.lhs, 0, width << 5 | shift);
+            emit_post_push_reg(emit, vtype_lhs, emit->viper.last.reg);
+            return true;
+        }
+    }
     if (imm) {
         // tried before anything is popped: whether the number fits into the instruction
         size_t here = thumb_here(emit);
@@ -427,6 +490,7 @@ static bool viper_jump(emit_t *emit, vtype_kind_t vtype, bool cond, mp_uint_t la
         cc = thumb_test(emit, reg, ASM_THUMB_CC_NE);
     }
     cc ^= !cond;
+    thumb_note_jump(emit, label);
     int zero = emit->viper.flags.zero;
     if (zero >= 0 && emit->viper.flags.compared == thumb_here(emit)) {
         thumb_rewind(emit, emit->viper.flags.compare);

@@ -8,12 +8,20 @@ typedef enum { THUMB_NOTHING, THUMB_SLOT, THUMB_NUMBER } thumb_kind_t;
 typedef enum { THUMB_OP_IMM, THUMB_OP_REG, THUMB_LOAD, THUMB_LOAD_INDEX, THUMB_LOAD_SLOT } thumb_made_t;
 
 typedef struct {
+    thumb_kind_t kind; // a copy of a word of the frame, or a number
+    mp_int_t what;
+    unsigned used; // when
+} thumb_held_t;
+
+// What r0 to r3 hold at all the jumps forwards to a label so far, `known` of them.
+typedef struct {
+    uint16_t known;
+    thumb_held_t holds[THUMB_SCRATCH];
+} thumb_label_t;
+
+typedef struct {
     size_t known; // the code's end that `holds` is about; other code makes it void
-    struct {
-        thumb_kind_t kind; // a copy of a word of the frame, or a number
-        mp_int_t what;
-        unsigned used; // when
-    } holds[THUMB_SCRATCH];
+    thumb_held_t holds[THUMB_SCRATCH];
     unsigned clock;
     struct {
         size_t start, end;
