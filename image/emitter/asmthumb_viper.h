@@ -171,6 +171,9 @@ int asm_thumb_op_i32(asm_thumb_t *as, int op, int dest, int lhs, int32_t imm) {
             }
             data_i12(as, op == ASM_THUMB_OR ? ORR_W : EOR_W, dest, lhs, modified_immediate(imm));
             return ASM_THUMB_DONE_FLAGS;
+        case ASM_THUMB_REV16:
+            asm_thumb_op16(as, 0xba40 | lhs << 3 | dest);
+            return ASM_THUMB_DONE;
         case ASM_THUMB_FIELD: {
             int shift = imm & 31, width = imm >> 5;
             if (shift + width != 32) {

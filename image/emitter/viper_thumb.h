@@ -16,6 +16,7 @@ static void thumb_begin(emit_t *emit) {
         for (int i = 0; i < THUMB_SCRATCH; i++) {
             emit->viper.holds[i].kind = THUMB_NOTHING;
         }
+        emit->viper.small = 0;
         emit->viper.known = thumb_here(emit);
     }
 }
@@ -36,6 +37,10 @@ static void thumb_holds(emit_t *emit, int reg, thumb_kind_t kind, mp_int_t what)
         emit->viper.holds[reg].what = what;
         emit->viper.holds[reg].used = ++emit->viper.clock;
     }
+}
+
+static void thumb_small(emit_t *emit, int reg, bool small) {
+    emit->viper.small = (emit->viper.small & ~(1u << reg)) | (unsigned)small << reg;
 }
 
 static int thumb_find(emit_t *emit, thumb_kind_t kind, mp_int_t what) {
@@ -148,6 +153,8 @@ static int thumb_free_reg(emit_t *emit, int busy) {
 // The next instruction makes a value in `reg`.
 static void thumb_makes(emit_t *emit, thumb_made_t how, int reg, int op, int lhs, int rhs, int32_t imm) {
     thumb_begin(emit);
+    emit->viper.before[1] = emit->viper.before[0];
+    emit->viper.before[0] = emit->viper.last;
     emit->viper.last.start = thumb_here(emit);
     emit->viper.last.how = how;
     emit->viper.last.reg = reg;
@@ -178,6 +185,8 @@ static void thumb_makes(emit_t *emit, thumb_made_t how, int reg, int op, int lhs
     }
     emit->viper.last.end = thumb_here(emit);
     emit->viper.last.flags = flags;
+    thumb_small(emit, reg, ((how == THUMB_LOAD || how == THUMB_LOAD_INDEX) && op < 2) || (how == THUMB_OP_IMM && (
+        (op == ASM_THUMB_AND && imm >= 0 && imm <= 0xffff) || (op == ASM_THUMB_FIELD && imm >> 5 <= 16))));
     thumb_holds(emit, reg, how == THUMB_LOAD_SLOT ? THUMB_SLOT : THUMB_NOTHING, rhs);
     thumb_end(emit);
 }
@@ -194,6 +203,7 @@ static int thumb_number(emit_t *emit, mp_int_t number, int busy) {
         reg = thumb_free_reg(emit, busy);
         asm_thumb_number(emit->as, reg, number);
         thumb_holds(emit, reg, THUMB_NUMBER, number);
+        thumb_small(emit, reg, false);
         thumb_end(emit);
     }
     return reg;
@@ -247,6 +257,7 @@ static void thumb_store_local(emit_t *emit, int reg, int slot) {
         thumb_keep(emit, reg);
     }
     thumb_begin(emit);
+    thumb_small(emit, reg, si.kind == STACK_REG && (emit->viper.small >> si.data.u_reg & 1));
     if (si.kind == STACK_IMM) {
         asm_thumb_number(emit->as, reg, si.data.u_imm);
     } else if (si.kind == STACK_VALUE) {
@@ -367,6 +378,7 @@ static void thumb_compare(emit_t *emit, int cc) {
     asm_thumb_mov_rlo_i8(emit->as, dest, 1);
     asm_thumb_mov_rlo_i8(emit->as, dest, 0);
     emit->viper.flags.end = thumb_here(emit);
+    thumb_small(emit, dest, false);
     thumb_holds(emit, dest, THUMB_NOTHING, 0);
     thumb_end(emit);
     emit_post_push_reg(emit, VTYPE_BOOL, dest);
@@ -381,6 +393,23 @@ static int thumb_dest(emit_t *emit, bool in_place, int lhs, int rhs) {
         return rhs;
     }
     return thumb_free_reg(emit, 0);
+}
+
+// (x & 255) << 8 | x >> 8, where x is known to have 16 bits: the three instructions before this one give way to REV16.
+static bool thumb_swaps(emit_t *emit, int lhs, int rhs) {
+    thumb_result_t shift = emit->viper.last, upper = emit->viper.before[0], mask = emit->viper.before[1];
+    int x = shift.lhs;
+    if (!thumb_just_made(emit, rhs) || thumb_on_stack(emit, lhs) || shift.how != THUMB_OP_IMM || upper.how != THUMB_OP_IMM
+        || mask.how != THUMB_OP_IMM || shift.op != ASM_THUMB_ASR || upper.op != ASM_THUMB_LSL || mask.op != ASM_THUMB_AND
+        || shift.imm != 8 || upper.imm != 8 || mask.imm != 255 || upper.reg != lhs || upper.lhs != mask.reg || mask.lhs != x
+        || mask.end != upper.start || upper.end != shift.start || mask.reg == x || upper.reg == x || rhs == x
+        || !(emit->viper.small >> x & 1)) {
+        return false;
+    }
+    thumb_rewind(emit, mask.start);
+    thumb_makes(emit, THUMB_OP_IMM, mask.reg, ASM_THUMB_REV16, x, 0, 0);
+    thumb_small(emit, mask.reg, true);
+    return true;
 }
 
 // Integers only. False: the common code does it.
@@ -438,6 +467,10 @@ static bool viper_binary_op(emit_t *emit, mp_binary_op_t op) {
     } else {
         rhs = thumb_pop(emit, 0);
         lhs = thumb_pop(emit, 1 << rhs);
+        if (alu == ASM_THUMB_OR && thumb_swaps(emit, lhs, rhs)) {
+            emit_post_push_reg(emit, vtype_lhs, emit->viper.last.reg);
+            return true;
+        }
         bool in_place = alu != ASM_THUMB_ADD && alu != ASM_THUMB_SUB;
         thumb_makes(emit, THUMB_OP_REG, thumb_dest(emit, in_place, lhs, alu <= ASM_THUMB_MUL ? rhs : -1), alu, lhs, rhs, 0);
     }

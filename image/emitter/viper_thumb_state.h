@@ -20,16 +20,19 @@ typedef struct {
 } thumb_label_t;
 
 typedef struct {
+    size_t start, end;
+    thumb_made_t how;
+    int reg, op, lhs, rhs; // rhs: a register, an index, a displacement, a slot
+    int32_t imm;
+    bool flags; // N and Z tell about it
+} thumb_result_t;
+
+typedef struct {
     size_t known; // the code's end that `holds` is about; other code makes it void
     thumb_held_t holds[THUMB_SCRATCH];
     unsigned clock;
-    struct {
-        size_t start, end;
-        thumb_made_t how;
-        int reg, op, lhs, rhs; // rhs: a register, an index, a displacement, a slot
-        int32_t imm;
-        bool flags; // N and Z tell about it
-    } last; // the last instruction
+    unsigned small; // the registers whose upper 16 bits are known to be 0
+    thumb_result_t last, before[2]; // the last instruction that made a value, and those before it
     struct {
         size_t start, end; // of making a value of a comparison
         int cc, zero; // zero: the register that was compared with 0, or -1

@@ -46,6 +46,15 @@ BODIES = {name: test_emitter.BODIES[name] for name in SHARED} | {
                       " return r[-1] + r[-32] + h[-3] + g[-9] + r[-2]",
     "indexed by values": "k = 0\n h = ptr16(p)\n while k < 8:\n  p[k] = p[k + 1] + k\n  h[k + 20] = h[k + 1] + p[k]\n  q[k + 100] = q[k] + 1\n  k = k + 1\n"
                          " return p[3] + h[21] + q[101]",
+    "bytes swapped": "h = ptr16(p)\n x = h[3]\n y = (x & 255) << 8 | x >> 8\n h[4] = (h[1] & 255) << 8 | h[1] >> 8\n z = a & 0xFFFF\n"
+                     " z = (z & 255) << 8 | z >> 8\n v = (a & 255) << 8 | a >> 8\n w = (b >> 16 & 0xFFFF)\n w = (w & 255) << 8 | w >> 8\n"
+                     " if b:\n  x = b\n u = (x & 255) << 8 | x >> 8\n p[9] = (p[8] & 255) << 8 | p[8] >> 8\n"
+                     " k = h[5]\n m = ((k & 255) << 8 | k >> 8) + k\n return y + z * 3 + v * 5 + w * 7 + u * 11 + m",
+    "fields": "x = (a >> 31 & 1) + (a >> 8 & 255) + (b >> 3 & 7) + (b >> 2 & 0x3FFFFFFF)\n if a >> 5 & 1:\n  x = x + 1\n if b >> 4 & 3:\n  x = x + 2\n"
+              " y = a >> 4\n z = y & 15\n if z:\n  x = x + y\n return x + z",
+    "joined ways": "x = a\n y = b\n z = a + b\n u = x ^ y\n v = y - x\n w = v\n if x > 3:\n  y = x\n elif y > 2:\n  z = y\n  u = z\n else:\n  v = 7\n"
+                   " while v > 100:\n  v = v - 100\n  if v & 1:\n   continue\n  w = v\n  if w < 5:\n   break\n if x and y or z:\n  w = w + 1\n"
+                   " p[0] = w if x < y else v\n return x + y * 2 + z * 3 + u * 5 + v * 7 + w * 11",
     "spilled operands": "return ((a + 1) * ((b + 2) + ((a ^ b) + ((p[1] + b) - ((a - p[2]) + ((b & 15) + ((a | b) + ((a << 2) + (b - (a + (p[3] - b)))))))))))",
     "calls between": "x = p[0]\n y = a\n p[0] = int(len(q_object)) + x\n z = x + y\n return z + p[0] + y + int(len(q_object))",
 }

@@ -1,6 +1,6 @@
 """Between memory and the FIFO of a card without DMA: `e` are the card's registers, `register` is the index of its data.
 
-Sixteen words a turn: on a Cortex-M3 two instructions each, where image/borrow.py finds the loop.
+Sixteen words a turn: on a Cortex-M3 two instructions each, as our emitter keeps both pointers in registers.
 """
 import uctypes
 
