@@ -14,7 +14,9 @@ from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
+FIRMWARE = ROOT / "firmware" / "barewire"
 ROUTES = ROOT / "firmware" / "app" / "routes.py"
+METRICS, MEANINGS = "/metrics", "/counters.txt"     # the latter is made where there is a route for the former
 
 
 def _layout():
@@ -227,6 +229,18 @@ def route_path(mark: ast.Call, where: str) -> str:
     return path
 
 
+def counter_meanings() -> bytes:
+    """A line "name meaning" for each counter of the stack and of the cards: flash is the place for it, not /metrics."""
+    found = {}
+    for file in (FIRMWARE / "counters.py", *sorted((FIRMWARE / "nic").glob("*.py"))):
+        for node in ast.parse(file.read_bytes(), file.name).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("COUNTERS", "NIC_COUNTERS"):
+                for line in node.value.elts:
+                    name, meaning = (part.value for part in line.elts[:2])
+                    found.setdefault(name, meaning)
+    return "".join(f"{name} {meaning}\n" for name, meaning in found.items()).encode()
+
+
 # ---- from answers to words -----------------------------------------------------------------------------------------
 class Table:
     """The block t as it is laid out: little-endian 32-bit words."""
@@ -308,6 +322,8 @@ def compile_assets(root, routes, limit: int = SITE_BYTES) -> ModuleType:
     root: folder of the files.  routes: paths that functions answer, in order.  Raises AssetError, one line.
     """
     paths = site(Path(root), limit)
+    if METRICS in routes:
+        paths.setdefault(MEANINGS, file_resource(MEANINGS, counter_meanings()))
     for number, path in enumerate(routes, 1):
         if path in paths:
             raise AssetError(f"routes.py: {path} is a route and a file below {root} or the route of another function; "

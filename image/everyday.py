@@ -49,7 +49,7 @@ class Everyday(ast.NodeTransformer):
 
     def visit_Name(self, node):
         found = self.known(node)
-        if found and isinstance(found.value, int):
+        if found and isinstance(found.value, (int, bytes)):
             return place(ast.Constant(found.value), node)
         return node
 
@@ -58,22 +58,26 @@ class Everyday(ast.NodeTransformer):
         return new if new is not node else self.generic_visit(node)
 
     def visit_Assign(self, node):
-        """NAME = anything that CPython computed to a number -> NAME = that number."""
+        """NAME = anything that CPython computed to a number -> NAME = that number. So with calls that gave bytes, a text, a tuple."""
+        if len(node.targets) == 1 and isinstance(node.value, ast.Call):
+            value = self.assigned(node.targets[0])
+            if isinstance(value, (bytes, str, tuple)):
+                return place(ast.Assign(node.targets, ast.parse(repr(value), mode="eval").body), node)
         node = self.generic_visit(node)
         if len(node.targets) != 1:
             return node
         target = node.targets[0]
         names = target.elts if isinstance(target, ast.Tuple) else [target]
         values = [self.assigned(name) for name in names]
-        if None in values or not names:
+        if not names or not all(isinstance(value, int) for value in values):
             return node
         return [place(ast.Assign([name], ast.Constant(value)), node) for name, value in zip(names, values)]
 
-    def assigned(self, name: ast.expr) -> int | None:
+    def assigned(self, name: ast.expr):
         if not isinstance(name, ast.Name) or name.id in self.locals or self.count(name.id) != 1:
             return None
         found = self.program.constant(self.unit, name.id)
-        return found.value if found and isinstance(found.value, int) else None
+        return found.value if found else None
 
     def count(self, name: str) -> int:
         return sum(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store) for n in ast.walk(self.unit.tree))

@@ -106,6 +106,13 @@ class Unit:
         return ".".join(part for part in (package if node.level else "", node.module) if part)
 
 
+def plain(value) -> bool:
+    """Whether this is a value that can be written as a literal."""
+    if isinstance(value, tuple):
+        return all(map(plain, value))
+    return isinstance(value, (int, str, bytes, type(None)))
+
+
 class Program:
     """All modules. `find(name)` gives (path, text) of a firmware module or None, `live(name)` its namespace or None."""
 
@@ -131,7 +138,7 @@ class Program:
             return None
         namespace = self._live(unit.name) or {}
         value = namespace.get(name, ...)
-        return Found("constant", value, unit) if isinstance(value, (int, str, bytes, type(None))) else None
+        return Found("constant", value, unit) if plain(value) else None
 
     def look(self, unit: Unit, name: str, seen: tuple = ()) -> Found | None:
         """What a bare name means at the level of this module."""

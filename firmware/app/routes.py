@@ -28,13 +28,9 @@ def reading(page):
     page.write(READING.data)
 
 
-def line(page, name, help, number, kind="counter"):
+def sample(page, name, number, kind="counter"):
     """One sample in Prometheus' text format, put together from texts that lie in flash."""
-    page.write("# HELP ")
-    page.write(name)
-    page.write(" ")
-    page.write(help)
-    page.write("\n# TYPE ")
+    page.write("# TYPE ")
     page.write(name)
     page.write(" ")
     page.write(kind)
@@ -47,12 +43,19 @@ def line(page, name, help, number, kind="counter"):
 
 @route("/metrics", "text/plain; version=0.0.4; charset=utf-8")
 def metrics(page):
-    line(page, "uptime_seconds", "seconds since boot", status.uptime_ms() // 1000)
-    line(page, "heap_free_bytes", "free heap", gc.mem_free(), "gauge")
-    line(page, "open_connections", "TCP connections", status.connections(), "gauge")
-    for k in range(len(counters.COUNTERS)):
-        name, help = counters.COUNTERS[k]
-        line(page, name, help, status.counter(k))
-    for k in range(len(driver.NIC_COUNTERS)):
-        name, help, _ = driver.NIC_COUNTERS[k]
-        line(page, name, help, status.nic_counter(k))
+    sample(page, "uptime_seconds", status.uptime_ms() // 1000)
+    sample(page, "heap_free_bytes", gc.mem_free(), "gauge")
+    sample(page, "open_connections", status.connections(), "gauge")
+    at = 0
+    for k in range(counters.COUNT):
+        end = counters.TEXT.find(b"\n", at)
+        page.write("# TYPE ")
+        page.write(counters.TEXT, at, end)
+        page.write(" counter\n")
+        page.write(counters.TEXT, at, end)
+        page.write(" ")
+        page.number(status.counter(k))
+        page.write("\n")
+        at = end + 1
+    for k in range(len(driver.NIC_NAMES)):
+        sample(page, driver.NIC_NAMES[k][0], status.nic_counter(k))

@@ -2,7 +2,7 @@
 
 The counters are the first words of the state block ``s`` (32 bits each, they
 wrap). A line of the table names a counter, its upper-case name is the index of
-its word: ``count(s, IP_CHECKSUM)``. /metrics prints them all.
+its word: ``count(s, IP_CHECKSUM)``. /metrics prints them all, /counters.txt (image/assets.py) what they mean.
 """
 
 from .inline import inline
@@ -99,6 +99,7 @@ NAMES = tuple(name for name, _ in COUNTERS)
 for _i, _name in enumerate(NAMES):
     globals()[_name.upper()] = _i
 COUNT = len(COUNTERS)
+TEXT = "\n".join(NAMES + ("",)).encode()     # one object in flash, where a tuple of texts takes several times that
 
 
 @inline

@@ -48,9 +48,9 @@ class Page:
         self.length = 0
         self.full = False
 
-    def write(self, data, skip=0):
-        """Add bytes or an ASCII text (from its byte `skip` on)."""
-        size = len(data) - skip
+    def write(self, data, skip=0, end=-1):
+        """Add bytes or an ASCII text (from its byte `skip` on, up to `end`)."""
+        size = (len(data) if end < 0 else end) - skip
         if self.length + size > self.size:
             self.full = True
         else:

@@ -43,5 +43,5 @@ def counter(index):
 
 
 def nic_counter(k):
-    """The k-th counter of the card, as driver.NIC_COUNTERS lists them."""
-    return _n[driver.NIC_COUNTERS[k][2]]
+    """The k-th counter of the card, as driver.NIC_NAMES lists them."""
+    return _n[driver.NIC_NAMES[k][1]]

@@ -9,11 +9,13 @@ import contextlib
 import random
 import statistics
 import sys
+from functools import partial
 from pathlib import Path
 
 from image import build, settings
-from image.settings import ROOT
-from tests.bench import instructions, measure
+from image.qemu import Qemu
+from image.settings import ROOT, Refused
+from tests.bench import instructions, linux_guest, measure
 from tests.real import network
 
 RUNS, SECONDS = 3, 2
@@ -95,10 +97,43 @@ def image_rows(table: Table, quiet: Path, sensor: Path) -> None:
         http_rows(table, "image", "20,000", "")
         if not measure.missing("wrk"):
             table.row("image: goodput", "wrk -t1 -c1, 1 MB page", times(RUNS, measure.goodput, SECONDS), "MB/s", digits=1)
+    with network.network():
+        start = Qemu(image=network.image_of(quiet), netdev=network.NETDEV).arguments
+        table.row("image: exec to first HTTP byte", "15 runs, TAP", times(15, measure.first_byte_ms, start), "ms", digits=1)
     with network.network(), network.qemu(sensor):
         network.settle()
         table.row("image: sensor datagrams", "load.c, 28 B payload, period_ms = 0",
                   times(RUNS, measure.sensor_datagrams, SECONDS), "/s", "270,000")
+
+
+def linux_rows(table: Table) -> None:
+    """The Linux guest on the same machine type and card, doing the same."""
+    try:
+        disk = linux_guest.prepare(pages())
+    except Refused as reason:
+        table.say(f"| Linux guest | skipped: {reason} | | | |")
+        return
+    who = "Linux guest"
+    with network.network(), linux_guest.running(disk, "nginx") as process:
+        network.settle(1)
+        table.row(f"{who}: processor when idle", "QEMU's process over 3 s", times(RUNS, measure.idle_percent, process), "%", digits=1)
+        latency_rows(table, f"{who}, nginx")
+        echo_rows(table, f"{who}, recvfrom and sendto", {1: "", 8: "", 32: "", 128: ""})
+        table.row(f"{who}, recvmmsg and sendmmsg: UDP echoes", "load.c, 64 B payload, window 32",
+                  times(RUNS, measure.echoes, 32, SECONDS, 8), "/s")
+        http_rows(table, f"{who}, nginx", "", "")
+        if not measure.missing("wrk"):
+            table.row(f"{who}, epoll server in C: HTTP requests, kept alive", "wrk -t1 -c8, 1 KiB page",
+                      times(RUNS, measure.requests_at, 8080, SECONDS), "/s")
+            table.row(f"{who}, nginx: goodput", "wrk -t1 -c1, 1 MB page", times(RUNS, measure.goodput, SECONDS), "MB/s", digits=1)
+    with network.network(), linux_guest.running(disk, "sensor"):
+        network.settle()
+        table.row(f"{who}: sensor datagrams", "load.c, 28 B payload, sendmmsg", times(RUNS, measure.sensor_datagrams, SECONDS), "/s")
+    frame = partial(linux_guest.command, disk, "sensor")
+    table.row(f"{who}: exec to first frame", "3 runs, dgram link", times(3, measure.first_frame_of, frame), "ms", digits=1)
+    with network.network():
+        table.row(f"{who}, nginx: exec to first HTTP byte", "3 runs, TAP",
+                  times(3, measure.first_byte_ms, linux_guest.command(disk, "nginx")), "ms", digits=1)
 
 
 def simulator_rows(table: Table, quiet: Path) -> None:
@@ -135,6 +170,7 @@ def run() -> int:
         table.say(f"| over TAP | skipped: {reason} | | | |")
     else:
         image_rows(table, quiet, sensor)
+        linux_rows(table)
         simulator_rows(table, quiet)
     print()
     instruction_tables(ROOT / "build" / "bench-instructions.md")

@@ -1,4 +1,5 @@
 """One function per figure: measure it once, or as often as its statistics need. The load generators are named in the table."""
+import contextlib
 import http.client
 import os
 import re
@@ -38,13 +39,18 @@ def _load(*words) -> float:
     return float(rate)
 
 
-def echoes(window: int, seconds: float) -> float:
+def echoes(window: int, seconds: float, port: int = 7) -> float:
     """UDP echoes of 64 bytes a second."""
-    return _load("echo", DEVICE, 7, 64, window, seconds)
+    return _load("echo", DEVICE, port, 64, window, seconds)
 
 
 def sensor_datagrams(seconds: float) -> float:
     return _load("sink", 9000, seconds)
+
+
+def requests_at(port: int, seconds: float) -> float:
+    """HTTP requests a second on 8 connections to this port."""
+    return float(re.search(r"Requests/sec: +([\d.]+)", _wrk(seconds, "-c8", f"http://{DEVICE}:{port}{PAGE}"))[1])
 
 
 def _wrk(seconds: int, *words: str) -> str:
@@ -106,17 +112,56 @@ def version_ms() -> float:
     return (time.perf_counter() - start) * 1e3
 
 
+@contextlib.contextmanager
+def wire():
+    """A socket that gets a machine's frames as UDP datagrams, and the -netdev that sends them there."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+        end.bind(("127.0.0.1", 0))
+        end.settimeout(60)
+        yield end, (f"dgram,local.type=inet,local.host=127.0.0.1,local.port=0,"
+                    f"remote.type=inet,remote.host=127.0.0.1,remote.port={end.getsockname()[1]}")
+
+
 def first_frame_ms(image: Path) -> float:
-    """From exec to the appliance's first frame, which arrives as a UDP datagram (QEMU's -netdev dgram)."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
-        wire.bind(("127.0.0.1", 0))
-        wire.settimeout(10)
-        netdev = (f"dgram,local.type=inet,local.host=127.0.0.1,local.port=0,"
-                  f"remote.type=inet,remote.host=127.0.0.1,remote.port={wire.getsockname()[1]}")
+    """From exec to the appliance's first frame."""
+    with wire() as (end, netdev):
         start = time.perf_counter()
         with Qemu(image=image, netdev=netdev):
-            wire.recv(2048)
+            end.recv(2048)
             return (time.perf_counter() - start) * 1e3
+
+
+def first_frame_of(command) -> float:
+    """From exec to the first frame of the machine whose command line is command(netdev)."""
+    with wire() as (end, netdev):
+        words = command(netdev)
+        start = time.perf_counter()
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            end.recv(2048)
+            return (time.perf_counter() - start) * 1e3
+        finally:
+            process.kill()
+            process.wait()
+
+
+def first_byte_ms(command, port: int = 80) -> float:
+    """From exec to the first byte of a page, asked for over TAP again and again until it comes."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while time.perf_counter() - start < 30:
+            with contextlib.suppress(OSError), socket.socket() as connection:
+                connection.settimeout(0.02 if time.perf_counter() - start < 0.3 else 0.5)
+                connection.connect((DEVICE, port))
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                connection.settimeout(1)
+                if connection.recv(1):
+                    return (time.perf_counter() - start) * 1e3
+        raise Refused("no page within 30 s")
+    finally:
+        process.kill()
+        process.wait()
 
 
 def missing(*tools: str) -> str:

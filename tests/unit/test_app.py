@@ -61,15 +61,15 @@ def test_reading_has_fixed_width(server):
 
 # ---- /metrics --------------------------------------------------------------------------------------------------------
 def metrics(server):
-    """Read as Prometheus does: HELP and TYPE before each sample, every name once."""
+    """Read as Prometheus does: TYPE before each sample, every name once."""
     answer = ask(server, b"/metrics")
     assert answer.status == 200 and answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     found = {}
-    for block in re.findall(r"# HELP (\w+) (.+)\n# TYPE (\w+) (counter|gauge)\n(\w+) (\d+)\n", answer.body.decode()):
-        name, help, same, kind, again, number = block
-        assert name == same == again and name not in found
+    for block in re.findall(r"# TYPE (\w+) (counter|gauge)\n(\w+) (\d+)\n", answer.body.decode()):
+        name, kind, again, number = block
+        assert name == again and name not in found
         found[name] = int(number)
-    assert answer.body.count(b"\n") == 3 * len(found)
+    assert answer.body.count(b"\n") == 2 * len(found)
     return answer, found
 
 
@@ -85,6 +85,14 @@ def test_metrics_has_every_counter(server):
     for index in range(0, fw.counters.COUNT, 7):
         assert found[fw.counters.NAMES[index]] == 1000 + index
     assert found["uptime_seconds"] == 77 and found["open_connections"] == 3 and found["heap_free_bytes"] > 0
+
+
+def test_counters_txt_says_what_each_counts(server):
+    answer = ask(server, b"/counters.txt")
+    meanings = dict(line.split(" ", 1) for line in answer.body.decode().splitlines())
+    assert meanings["ip_checksum"] == dict(server.fw.counters.COUNTERS)["ip_checksum"]
+    _, found = metrics(server)
+    assert set(found) - {"uptime_seconds", "heap_free_bytes", "open_connections"} <= set(meanings)
 
 
 def test_metrics_fits_a_page_whatever_it_counts(server):
@@ -103,7 +111,8 @@ def test_metrics_fits_a_page_whatever_it_counts(server):
 def test_metrics_fits_a_page_of_every_board(board):
     fw = loader.load(CONFIG, board=board)
     written = []
-    page = SimpleNamespace(write=written.append, number=lambda value: written.append(str(value)))
+    page = SimpleNamespace(write=lambda data, skip=0, end=None: written.append(data[skip:end]),
+                           number=lambda value: written.append(str(value)))
     fw.modules["barewire.status"].attach(*[defaultdict(lambda: 2**32 - 1)] * 2)
     fw.modules["app.routes"].metrics(page)
     head = len(next(route[2] for route in fw.page.ROUTES if route[0] == "/metrics"))

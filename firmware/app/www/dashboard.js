@@ -157,23 +157,25 @@ function draw() {
 }
 
 // ---- the counters
-const rows = new Map();         // name -> {row, total, rate, value, help}
-let measured = 0;
+const rows = new Map();         // name -> {row, total, rate, value}
+let measured = 0, help;
 
 async function counters() {
   let text;
-  try { text = await (await ask("/metrics")).text(); } catch { return; }
-  const t = performance.now(), seconds = measured ? (t - measured) / 1000 : 0, help = {}, rate = {};
+  try {
+    help ??= new Map((await (await ask("/counters.txt")).text()).split("\n").map(line => line.split(/ (.*)/)));
+    text = await (await ask("/metrics")).text();
+  } catch { return; }
+  const t = performance.now(), seconds = measured ? (t - measured) / 1000 : 0, rate = {};
   measured = t;
   for (const line of text.split("\n")) {
-    const [, name, rest] = line.match(/^(?:# HELP )?(\w+) (.+)$/) || [];
+    const [, name, rest] = line.match(/^(\w+) (\d+)$/) || [];
     if (!name) continue;
-    if (line[0] === "#") { help[name] = rest; continue; }
     let entry = rows.get(name);
     if (!entry) rows.set(name, entry = {});
     rate[name] = seconds && entry.value !== undefined ? Math.max(0, rest - entry.value) / seconds : 0;
     entry.value = +rest;
-    if (!entry.row && help[name] && !["uptime_seconds", "heap_free_bytes", "open_connections"].includes(name)) add(name, help[name], entry);
+    if (!entry.row && help.has(name)) add(name, help.get(name), entry);
     if (entry.row) { entry.total.textContent = whole.format(rest); entry.rate.textContent = rate[name] ? short.format(rate[name]) : ""; }
   }
   const of = name => rows.get(name)?.value ?? 0;

@@ -113,6 +113,7 @@ NIC_COUNTERS = (
     ("nic_tx_stuck", "not sent: busy", STUCK),
     ("nic_link_lost", "link losses", LOST),
 )
+NIC_NAMES = tuple((name, index) for name, _, index in NIC_COUNTERS)
 
 
 # ---- MAC and PHY -----------------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ NIC_COUNTERS = (
     ("nic_tx_full", "times that no transmit buffer was free", FULL),
     ("nic_rx_refused", "frames not put: ring full, or length not 14 to 1514", REFUSED),
 )
+NIC_NAMES = tuple((name, index) for name, _, index in NIC_COUNTERS)
 
 _keep = []      # n holds addresses only: this keeps the memory from being collected
 

@@ -122,6 +122,7 @@ NIC_COUNTERS = (
     ("nic_tx_bad_buffer", "transmit completions for a buffer that does not exist", BAD_SENT),
     ("nic_tx_full", "times that no transmit buffer was free", FULL),
 )
+NIC_NAMES = tuple((name, index) for name, _, index in NIC_COUNTERS)
 
 _keep = []      # n holds addresses only: this keeps the memory from being collected
 
