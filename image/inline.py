@@ -10,7 +10,6 @@ import re
 from collections import Counter
 
 from image import fold
-from image.borrow import Borrower
 from image.expressions import TYPES, Expressions, Frame, kind_of
 from image.program import VIPER, Found, Program, Unit, is_inline, marks, place, refuse
 
@@ -37,8 +36,6 @@ class Expander(Expressions):
             root.names[argument.arg] = ast.Name(argument.arg, ast.Load())
         root.result()
         body = fold.drop_unread(self.block(root, function.body))
-        if self.word == 32:
-            body = Borrower([argument.arg for argument in function.args.args], self.types, self.taken).block(body)
         body = self.declarations(body) + body
         if isinstance(function.body[0], ast.Expr) and ast.get_docstring(function):
             body.insert(0, function.body[0])

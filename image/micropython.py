@@ -2,9 +2,8 @@
 
     python image/micropython.py source | mpy-cross | unix        prints the path
 
-The source is the distribution's source package, fetched by apt through a private configuration under build/ that
-takes the mirror from the host's own (sources.list(5), apt.conf(5)): nothing on the host changes. The environment
-variable MICROPYTHON names a source tree to use instead; it is only read.
+The source is the distribution's source package (archive.py). The environment variable MICROPYTHON names a source tree
+to use instead; it is only read.
 """
 import hashlib
 import os
@@ -15,14 +14,13 @@ import tarfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from image import archive  # noqa: E402
 from image.settings import CACHE, ROOT, Refused, locked, main  # noqa: E402
 
-PACKAGE = "micropython=1.25.0+ds-1"
-SUITE = "trixie"
-TARBALL = "micropython_1.25.0+ds.orig.tar.xz"
-SHA256 = "7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea"
 TREE = "micropython-1.25.0"
-BY_HAND = f"or unpack {TARBALL} yourself and say MICROPYTHON=its folder"
+ARCHIVE = archive.Source("MicroPython", "micropython=1.25.0+ds-1", "trixie", "micropython_1.25.0+ds.orig.tar.xz",
+                         "7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea",
+                         "or unpack micropython_1.25.0+ds.orig.tar.xz yourself and say MICROPYTHON=its folder")
 
 # What mpy-cross and the unix port are made from
 PARTS = ("extmod", "lib", "mpy-cross", "ports/unix", "py", "shared", "tools")
@@ -42,7 +40,7 @@ def source() -> Path:
     tree = CACHE / TREE
     with locked(tree):
         if not tree.is_dir():
-            _unpack(_tarball(), tree)
+            _unpack(archive.fetched(ARCHIVE), tree)
     return tree
 
 
@@ -51,56 +49,12 @@ def cache(tree: Path, name: str) -> Path:
     return CACHE / (name if tree == CACHE / TREE else f"{name}-{hashlib.sha256(str(tree).encode()).hexdigest()[:8]}")
 
 
-def _mirrors() -> list[str]:
-    """The host's package archives, as its own apt configuration names them: the distribution's own come first."""
-    try:
-        listed = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(SIGNED_BY)",
-                                 "Created-By: Packages", "Component: main"], capture_output=True, text=True)
-    except FileNotFoundError:
-        raise Refused(f"no apt-get here to fetch MicroPython's source package with: use a Debian host, {BY_HAND}")
-    lines = sorted(set(listed.stdout.splitlines()), key=lambda line: "debian" not in line)
-    return list(dict.fromkeys(line.split()[0] for line in lines if line.strip()))
-
-
-def _tarball() -> Path:
-    """Downloads the source package; the mirror that has it wins."""
-    path = CACHE / "apt" / TARBALL
-    if path.is_file():
-        return path
-    print("barewire: fetching MicroPython's source", file=sys.stderr)
-    (CACHE / "apt" / "lists" / "partial").mkdir(parents=True, exist_ok=True)
-    said = ""
-    for mirror in _mirrors():
-        done = _apt(mirror, "update")
-        if done.returncode == 0:
-            done = _apt(mirror, "source", "--download-only", PACKAGE)
-        if path.is_file():
-            return path
-        said = (done.stderr.strip().splitlines() or [""])[-1]
-    raise Refused(f"no archive in apt's configuration gave {PACKAGE} of {SUITE}: add one, {BY_HAND}" + (said and f" ({said})"))
-
-
-def _apt(mirror: str, *command: str) -> subprocess.CompletedProcess:
-    folder = CACHE / "apt"
-    keyring = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-    signed = f"[signed-by={keyring}] " if keyring.is_file() else ""
-    (folder / "sources.list").write_text(f"deb-src {signed}{mirror} {SUITE} main\n")
-    options = {"Dir::Etc::SourceList": folder / "sources.list", "Dir::Etc::SourceParts": "-", "Dir::State::Lists": folder / "lists",
-               "Dir::Cache": folder, "Dir::Cache::Archives": folder, "APT::Sandbox::User": "", "Acquire::Languages": "none",
-               "APT::Update::Post-Invoke-Success::": "", "APT::Update::Error-Mode": "any"}
-    arguments = [part for key, value in options.items() for part in ("-o", f"{key}={value}")]
-    return subprocess.run(["apt-get", "-q", *arguments, *command], cwd=folder, capture_output=True, text=True)
-
-
 def _unpack(tarball: Path, tree: Path) -> None:
-    found = hashlib.sha256(tarball.read_bytes()).hexdigest()
-    if found != SHA256:
-        tarball.unlink()
-        raise Refused(f"{TARBALL}: sha256 is {found}, expected {SHA256}: deleted; run again, {BY_HAND}")
+    archive.check(ARCHIVE, tarball)
     scratch = CACHE / "unpacking"
     shutil.rmtree(scratch, ignore_errors=True)
-    with tarfile.open(tarball) as archive:
-        archive.extractall(scratch)
+    with tarfile.open(tarball) as packed:
+        packed.extractall(scratch)
     (scratch / TREE).rename(tree)
     shutil.rmtree(scratch)
 
@@ -120,7 +74,7 @@ def make(folder: Path, build: Path, *arguments: str) -> None:
 
 def emitter(tree: Path) -> Path:
     """A copy of what the programs are made from, with our native emitter for x86-64
-    and long conditional branches for Thumb put right: `tree` itself is only read."""
+    and ARMv7-M (image/emitter): `tree` itself is only read."""
     ours = ROOT / "image" / "emitter"
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(ours.iterdir()))).hexdigest()
     copy = cache(tree, "emitter")

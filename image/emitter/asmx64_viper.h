@@ -1,5 +1,5 @@
 // Instructions of x86-64 that viper_x64.h asks for, and jumps that are as short as they can be: passes are repeated
-// until no label moves any more. Included by MicroPython 1.25's py/asmx64.c, after emitnative.patch.
+// until no label moves any more. Included by MicroPython 1.25's py/asmx64.c, after asmx64.patch.
 // Follows the Intel SDM vol. 2: 2.1 (ModR/M, SIB, REX), opcodes as in its instruction reference.
 
 // Whether a jump reaches its label with one byte. One forwards goes by where the label was in the pass before: it

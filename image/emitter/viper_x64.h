@@ -76,7 +76,7 @@ static void x64_loaded(emit_t *emit, size_t start, int size, int reg, int base, 
 }
 
 // p[i] and p[i] = value for ptr8, ptr16 and ptr32, as one instruction.
-static void x64_access(emit_t *emit, bool store) {
+static void viper_access(emit_t *emit, bool store) {
     vtype_kind_t vtype, vtype_base = peek_vtype(emit, 1), vtype_index = peek_vtype(emit, 0);
     int size = vtype_base == VTYPE_PTR8 ? 0 : vtype_base == VTYPE_PTR16 ? 1 : 2;
     int index = -1, disp = 0, busy = 0;
@@ -162,7 +162,7 @@ static void x64_compare(emit_t *emit, int cc) {
 }
 
 // Integers only. False: the common code does it.
-static bool x64_binary_op(emit_t *emit, mp_binary_op_t op) {
+static bool viper_binary_op(emit_t *emit, mp_binary_op_t op) {
     vtype_kind_t vtype, vtype_lhs = peek_vtype(emit, 1), vtype_rhs = peek_vtype(emit, 0);
     bool imm = x64_top_is_imm(emit, 0), is_uint = vtype_lhs == VTYPE_UINT;
     mp_int_t value = peek_stack(emit, 0)->data.u_imm;
@@ -241,7 +241,7 @@ static bool x64_binary_op(emit_t *emit, mp_binary_op_t op) {
 }
 
 // Jumps on an integer or a comparison. False: the common code does it.
-static bool x64_jump(emit_t *emit, vtype_kind_t vtype, bool cond, mp_uint_t label) {
+static bool viper_jump(emit_t *emit, vtype_kind_t vtype, bool cond, mp_uint_t label) {
     if (vtype != VTYPE_BOOL && vtype != VTYPE_INT && vtype != VTYPE_UINT) {
         return false;
     }

@@ -36,7 +36,7 @@ def numbers(line):
 # ---- the port -----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("lines", [100, 600, 3000])
 def test_long_branches_of_native_code(boot, lines):
-    """Forwards and backwards, beyond what MicroPython 1.25 itself gets right: image/emitter/thumb_branches.patch."""
+    """Forwards and backwards, beyond what MicroPython 1.25 itself gets right: image/emitter/asmthumb.patch."""
     body = "".join("        if a > 5:\n            p[%d] = p[%d] + a\n" % (k % 8, k % 8) for k in range(lines))
     lib = "import micropython\n@micropython.viper\ndef f(p: ptr32, a: int, n: int) -> int:\n    k = 0\n    while k < n:\n" \
           "        k = k + 1\n%s        if k == 2:\n            p[8] = 77\n    return k\n" % body.replace("\n        if", "\n        if")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from image import build, micropython, settings
+from image import archive, build, micropython, settings
 from image.settings import ROOT, Refused
 
 
@@ -96,10 +96,10 @@ def test_tampered_source_is_refused_and_removed(tmp_path):
 
 
 def test_host_without_an_archive_that_has_the_source(monkeypatch, tmp_path):
-    monkeypatch.setattr(micropython, "CACHE", tmp_path)
-    monkeypatch.setattr(micropython, "_mirrors", lambda: [])
+    monkeypatch.setattr(archive, "CACHE", tmp_path)
+    monkeypatch.setattr(archive, "_mirrors", lambda: [])
     with pytest.raises(Refused, match=r"no archive in apt's configuration gave micropython=1.25.0\+ds-1 of trixie"):
-        micropython._tarball()
+        archive.fetched(micropython.ARCHIVE)
 
 
 @pytest.mark.parametrize("arguments, said", [

@@ -1,7 +1,7 @@
 """What cards with FIFOs and without DMA share: the first words of their block, and the copies between memory and FIFO.
 
 `e` are the card's registers, `register` is the index of its data. Sixteen words a turn: on a Cortex-M3 two instructions
-each, where image/borrow.py finds the loop.
+each, as our emitter keeps both pointers in registers.
 """
 import uctypes
 from micropython import const

@@ -15,9 +15,11 @@ DEV_C = prompt.c shared/libc/printf.c shared/readline/readline.c $(addprefix sha
 $(BUILD)/lib/littlefs/%.o: CFLAGS += -DLFS2_NO_MALLOC -DLFS2_NO_DEBUG -DLFS2_NO_WARN -DLFS2_NO_ERROR -DLFS2_NO_ASSERT -Wno-unused
 endif
 QSTR_GLOBAL_DEPENDENCIES += $(COMMON)/mpconfig_common.h
-CFLAGS += -std=gnu11 -Os -Wall -Werror -DNDEBUG -ffunction-sections -fdata-sections -fno-stack-protector \
+CFLAGS += -std=gnu11 -Oz -Wall -Werror -DNDEBUG -ffunction-sections -fdata-sections -fno-stack-protector \
 	-fno-strict-aliasing -fno-pic -fno-asynchronous-unwind-tables $(MACHINE_CFLAGS) \
 	-I. -I$(COMMON) -I$(BUILD) -I$(TOP)
+# What the interpreter calls all the time is to be fast, all else is to be small; vm.c gets its own -O3.
+$(addprefix $(BUILD)/py/, gc.o map.o runtime.o obj.o objfun.o): CFLAGS += -Os
 # A memset that GCC turns into a call of memset does not return.
 CFLAGS_BUILTIN = -fno-builtin -fno-tree-loop-distribute-patterns
 # 1.25 declares a variable there that only the compiler uses.
