@@ -188,7 +188,7 @@ class Firmware:
     def _make_assets(self):
         if self._assets is None and self.constants.get("HTTP"):
             compiler = importlib.import_module("image.assets")
-            self._assets = compiler.load(self._config)
+            self._assets = compiler.load(self._config, routes=self.root / "app" / "routes.py")
         return self._assets if isinstance(self._assets, ModuleType) else shims.module(
             "assets", **(self._assets if isinstance(self._assets, dict) else vars(self._assets or ModuleType("a"))))
 

@@ -58,17 +58,18 @@ class Everyday(ast.NodeTransformer):
         return new if new is not node else self.generic_visit(node)
 
     def visit_Assign(self, node):
-        """NAME = anything that CPython computed to a number -> NAME = that number. So with bytes, texts and tuples of all."""
-        target = self.assigned(node.targets[0]) if len(node.targets) == 1 else None
-        if isinstance(target, (bytes, str, tuple)):
-            return place(ast.Assign(node.targets, ast.parse(repr(target), mode="eval").body), node)
+        """NAME = anything that CPython computed to a number -> NAME = that number. So with calls that gave bytes, a text, a tuple."""
+        if len(node.targets) == 1 and isinstance(node.value, ast.Call):
+            value = self.assigned(node.targets[0])
+            if isinstance(value, (bytes, str, tuple)):
+                return place(ast.Assign(node.targets, ast.parse(repr(value), mode="eval").body), node)
         node = self.generic_visit(node)
         if len(node.targets) != 1:
             return node
         target = node.targets[0]
         names = target.elts if isinstance(target, ast.Tuple) else [target]
         values = [self.assigned(name) for name in names]
-        if None in values or not names:
+        if not names or not all(isinstance(value, int) for value in values):
             return node
         return [place(ast.Assign([name], ast.Constant(value)), node) for name, value in zip(names, values)]
 
