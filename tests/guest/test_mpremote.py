@@ -96,7 +96,8 @@ def test_files(board, tmp_path):
 
 
 def test_a_mounted_folder_of_the_host(board, tmp_path):
-    (tmp_path / "outside.py").write_text("import os\nprint('from', os.getcwd())\nwith open('written.txt', 'w') as f:\n    f.write('by the board')\n")
+    (tmp_path / "outside.py").write_text("import os\nprint('from', os.getcwd())\n"
+                                         "with open('written.txt', 'w') as f:\n    f.write('by the board')\n")
     said = board.mpremote("mount", tmp_path, "exec", "import outside; import os; print(sorted(os.listdir()))")
     assert said.splitlines()[-2:] == ["from /remote", "['outside.py', 'written.txt']"]
     assert (tmp_path / "written.txt").read_text() == "by the board"

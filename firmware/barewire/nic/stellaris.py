@@ -54,7 +54,7 @@ _NEWTX = const(1)               # TR
 
 # ---- registers of the PHY (MR0 to MR31)
 _EVENTS = const(17)
-_MASK = const(17)             # the same: events below, their enables above
+_MASK = const(17)               # the same: events below, their enables above
 _CHANGE = const(0x500)          # interrupt on: link status change, end of auto-negotiation
 
 _CLOCK_DIVIDER = const(10)      # 50 MHz / (2 * 11): the PHY's management clock may have 2.5 MHz
