@@ -6,7 +6,7 @@ from tests.agree.registry import FILES, TARGETS
 from tests.agree.scripts_tcp import BAD_REQUESTS
 
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF)
-SEQ_BYTES = range(38, 46)
+LEAST_SLOTS = 8         # of all boards
 
 
 def damaged(choice, frame, timeless):
@@ -29,13 +29,17 @@ def damaged(choice, frame, timeless):
         new[at:at] = new[at:at + choice.choice((1, 2, 4))]
     new = bytes(new[:1514])
     if timeless and frame[12:14] == b"\x08\x00" and frame[23] == TCP:
-        new = keep_cookie(frame, new)
+        new = keep_timeless(frame, new)
     return repaired(new) if choice.random() < 0.6 else new
 
 
-def keep_cookie(frame, new):
-    """Undo damage to sequence numbers: whether an ACK opens a connection would depend on the clock (cookie.py)."""
-    return new[:38] + frame[38:46][:max(0, len(new) - 38)] + new[46:]
+def keep_timeless(frame, new):
+    """Undo damage that would make the answer depend on the clock.
+
+    Sequence numbers: whether an ACK opens a connection (cookie.py). PSH: without it the ACK of data is delayed (tcp_text.py).
+    """
+    new = new[:38] + frame[38:46][:max(0, len(new) - 38)] + new[46:]
+    return new[:47] + bytes([new[47] | frame[47] & PSH]) + new[48:] if len(new) > 47 else new
 
 
 class Talk:
@@ -44,6 +48,7 @@ class Talk:
         self.targets = FILES if timeless else [*TARGETS, "/metrics"]      # files look the same at any time
         self.port = 20000 + 100 * seed % 45000
         self.open = []
+        self.most = LEAST_SLOTS if timeless else 1000       # with more it would be time that decides which one gives way
 
     def send(self, frame):
         """Mostly as it is; else damaged, sometimes both, sometimes twice."""
@@ -64,7 +69,7 @@ class Talk:
             self.send(icmp(data=choice.randbytes(choice.randrange(choice.choice((20, 1473))))))
         elif kind == 2:
             self.send(udp(choice.choice((7, 7, 5005, 9)), choice.randbytes(choice.randrange(choice.choice((20, 1473))))))
-        elif kind == 3 or not self.open:
+        elif kind == 3 and len(self.open) < self.most or not self.open:
             self.port += 1
             options = choice.choice((b"", mss(1460), mss(choice.randrange(1600)), b"\1\1" + mss(600) + b"\1\1"))
             if not self.timeless:
@@ -81,7 +86,7 @@ class Talk:
             data, flags = b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % choice.choice(self.targets).encode(), PSH | ACK
             data = data[:choice.choice((7, 1460, 1460))]
         elif kind == 4:
-            data = choice.choice(BAD_REQUESTS)[:1400]
+            data, flags = choice.choice(BAD_REQUESTS)[:1400], PSH | ACK if self.timeless else ACK
         elif kind == 5:
             one.window = choice.choice((0, 1, 500, 3000, 64000, 65535))
         elif kind == 6 and choice.random() < 0.3:

@@ -60,6 +60,7 @@ def gaps_behind_requests_that_wait(peer):
     one.seq -= 360
     one.say(ACK, bytes(1460), seq=one.seq + 1000)
     one.window = 64000
+    one.take(one.say(ACK, seq=one.seq + 200))       # SND.WL1: what is older tells of no window
     one.pump()
     pieces(one, REQUEST * 10, (36, 100, 200), (2, 0, 3, 1))
     one.pump()
