@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.agree.frames import ACK, FIN, HOST_MAC, MAC, OURS, PSH, RST, SYN, Segment, arp, icmp, ip, mss, tcp, udp
-from tests.agree.microvm import BARRIER, Image
+from tests.agree.image_target import BARRIER, Image
 from tests.agree.random_talk import damaged
 from tests.agree.registry import TARGETS
 from tests.agree.test_image import appliance      # noqa: F401  the fixture
@@ -135,7 +135,7 @@ def metrics(flood, port):
 
 
 def flooded(appliance, count, seed, patience):      # noqa: F811
-    with Image(appliance) as image:
+    with Image("microvm", appliance) as image:
         flood = Flood(image, seed)
         flood.burst([arp()])
         before, _ = metrics(flood, 50001)
