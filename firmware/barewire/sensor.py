@@ -95,38 +95,33 @@ def run(n: ptr32, s: ptr32) -> int:
     while turns:
         turns = turns - 1
         room = 0
-        fresh = 1 if PERIOD == 0 else due(s, SENSOR_AT)
-        if COLLECTS and s[HOP_KNOWN] and (fresh or s[RING_COUNT]):
+        if COLLECTS and s[HOP_KNOWN] and (PERIOD == 0 or due(s, SENSOR_AT) or s[RING_COUNT]):
             room = driver.room(n)
-        reading = 0
-        waited = 0
+        reading = int(s) + 4 * SENSOR_SEQ       # the latest
         if s[RING_COUNT] and room:
             reading = oldest(s)
-            waited = WAITED
-        elif fresh and PERIOD == 0 and room == 0:
+        elif PERIOD == 0 and room == 0:
             s[BLOCKED] = 1
             turns = 0
-        elif fresh:
+        elif PERIOD == 0 or due(s, SENSOR_AT):
             if config.READING_INLINE:
                 take(s, config.reading(s[NOW], s[SENSOR_SEQ] + 1), VALID)
-                if room:
-                    reading = int(s) + 4 * SENSOR_SEQ
-                else:
+                if room == 0:
                     keep(s)
             elif s[READ_STATUS]:
                 take(s, s[READ_VALUE], s[READ_STATUS] & VALID)
                 s[READ_STATUS] = 0
-                if room:
-                    reading = int(s) + 4 * SENSOR_SEQ
-                else:
+                if room == 0:
                     keep(s)
             else:
                 wanted = 1
+                room = 0
                 turns = 0
         else:
+            room = 0
             turns = 0
-        if reading:
-            send(n, s, room, ptr32(reading), waited)
+        if room:
+            send(n, s, room, ptr32(reading))
     return wanted
 
 
@@ -142,8 +137,6 @@ def take(s: ptr32, value: int, status: int):
         s[SENSOR_AT] = s[SENSOR_AT] + PERIOD
         if due(s, SENSOR_AT):               # late by a whole period: do not send a burst, go on from here
             s[SENSOR_AT] = s[NOW] + PERIOD
-    else:
-        s[SENSOR_AT] = s[NOW]
 
 
 @inline
@@ -158,7 +151,7 @@ def keep(s: ptr32):
         s[RING_COUNT] = s[RING_COUNT] + 1
     r = ptr32(int(s) + 4 * RING + (((s[RING_HEAD] + s[RING_COUNT] - 1) & (RING_SIZE - 1)) << 4))
     r[0] = s[SENSOR_SEQ]
-    r[1] = s[SENSOR_STATUS]
+    r[1] = s[SENSOR_STATUS] | WAITED << 24
     r[2] = s[SENSOR_UP]
     r[3] = s[SENSOR_VALUE]
     count(s, counters.SENSOR_WAITING)
@@ -174,7 +167,7 @@ def oldest(s: ptr32) -> int:
 
 
 @inline
-def send(n: ptr32, s: ptr32, room: int, r: ptr32, status: int):
+def send(n: ptr32, s: ptr32, room: int, r: ptr32):
     """Send the reading at r from the template, in the transmit buffer `room`."""
     f = ptr16(room)
     f[0] = s[HOP_MAC]
@@ -188,7 +181,7 @@ def send(n: ptr32, s: ptr32, room: int, r: ptr32, status: int):
         while k < 16:
             to[k] = source[k]
             k = k + 1
-    fill(f, FIXED_SUM, r, status)
+    fill(f, FIXED_SUM, r, 0)
     driver.send(n, FRAME_BYTES, 0, 0)
     count(s, counters.TX_FRAMES)
     count(s, counters.SENSOR_SENT)

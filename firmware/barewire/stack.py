@@ -200,7 +200,7 @@ def wait(n: ptr32, s: ptr32) -> int:
     """Milliseconds until the next deadline; 1 while something waits for room in the card."""
     ms = i32(s[TIMER_AT] - s[NOW])
     if config.SENSOR and (sensor.PERIOD or s[HOP_KNOWN]):
-        until = i32(s[SENSOR_AT] - s[NOW])
+        until = i32(s[SENSOR_AT] - s[NOW]) if sensor.PERIOD else 0
         if until < ms:
             ms = until
         if s[RING_COUNT] and s[HOP_KNOWN]:
