@@ -62,7 +62,7 @@ def output(n: ptr32, s: ptr32, c: ptr32):
             else:
                 emit(n, s, c, room, r, off, seq, size, flags)
                 if size or flags != ACK:
-                    sent(s, c, seq, size + (flags & FIN))
+                    sent(s, c, seq, size, flags & FIN)
                 c[FLAGS] = c[FLAGS] & ~(ACK_NOW | ACK_LATER | RESEND)
     if idle:                            # a round begins: its first ACK ends none
         c[ROUND_END] = c[SND_MAX]
@@ -119,8 +119,9 @@ def chunk(c: ptr32, off: int):
 def sendable(c: ptr32, r: int, off: int, seq: int, left: int, again: int) -> int:
     """How many of the `left` bytes from seq on make the next segment: 0 when a window does not allow one.
 
-    seq is byte `off` of the response at r. A segment ends with its chunk and its response. Silly windows are avoided (RFC 1122 section 4.2.3.4): a piece
-    that the window cut short goes out only when it is half of the largest window seen, or nothing is in flight.
+    seq is byte `off` of the response at r. A segment ends with its chunk and its response. Silly windows are avoided
+    (RFC 1122 section 4.2.3.4): a piece that the window cut short goes out only when it is half of the largest window seen,
+    or nothing is in flight.
     """
     size = c[MSS]
     if again:
@@ -189,12 +190,12 @@ def emit(n: ptr32, s: ptr32, c: ptr32, room: int, r: int, off: int, seq: int, si
 
 
 @inline
-def sent(s: ptr32, c: ptr32, seq: int, length: int):
-    """Account for `length` of sequence space sent from seq on; FIN moves the state."""
-    end = seq + length
+def sent(s: ptr32, c: ptr32, seq: int, size: int, fin: int):
+    """Account for `size` bytes and FIN sent from seq on; FIN moves the state."""
+    end = seq + size + fin
     if i32(seq - c[SND_MAX]) < 0:
         count(s, counters.TCP_RETRANSMIT)
-        c[RESENT] = length
+        c[RESENT] = size              # FIN needs no room in a datagram
         c[NOTED] = 0                  # Karn: what is in flight tells no round trip any more
     elif c[FLAGS] & PROBING == 0:
         stamp(s, c, end)

@@ -92,6 +92,38 @@ def test_only_the_lost_one_counts(word):
     assert peer.slot("MSS") == 536
 
 
+def close_with(word, size):
+    """A peer that asked for an answer of `size` bytes in one segment, behind which the device closes."""
+    get = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    peer = Client(Device(word=word, assets=site(size - 220)), window=65535)
+    peer.open()
+    peer.sends("PA", get)
+    head = peer.length(peer.expects()) - (size - 220)     # with as many digits of Content-Length
+    peer = Client(Device(word=word, assets=site(size - head)), window=65535)
+    peer.open()
+    peer.sends("PA", get)
+    peer.expects("FPA", seq=0, size=size, lost=True)
+    return peer
+
+
+def test_fin_does_not_count_for_the_size(word):
+    """1220 bytes and FIN that get lost twice are sent as 536, not as 1220 again."""
+    peer = close_with(word, 1220)
+    peer.waits(1000)
+    peer.expects(seq=0, size=1220, lost=True)
+    peer.waits(2000)
+    peer.expects(seq=0, size=536)
+    assert peer.slot("MSS") == 536 and peer.device.count("tcp_black_hole") == 1
+
+
+def test_fin_behind_a_small_segment_is_no_black_hole(word):
+    peer = close_with(word, 536)
+    for ms in (1000, 2000, 4000):
+        peer.waits(ms)
+        peer.expects(seq=0, size=536, lost=True)
+    assert peer.slot("MSS") == M and peer.device.count("tcp_black_hole") == 0
+
+
 def test_a_probe_is_no_black_hole(word):
     peer = Client(Device(word=word, assets=site()), window=0)
     peer.open()
