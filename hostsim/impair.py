@@ -46,7 +46,7 @@ class Impaired:
             if draw() < self.reorder:
                 self.counts["reordered"] += 1
                 late += self.hold
-            if draw() < self.corrupt:
+            if draw() < self.corrupt and len(frame) > SAFE:
                 self.counts["corrupted"] += 1
                 data = bytearray(frame)
                 data[self.random.randrange(SAFE, len(data))] ^= self.random.randrange(1, 256)

@@ -36,6 +36,15 @@ def numbers(got):
     return [int.from_bytes(frame[:4], "big") for _, frame in got]
 
 
+def test_an_ethernet_header_is_never_damaged():
+    one, two = pair()
+    link = Impaired(one, VirtualClock(), corrupt=1)
+    for frame in bytes(14), bytes(15):
+        two.send(frame)
+    assert link.recv() == bytes(14) and link.recv()[:14] == bytes(14)
+    assert link.counts["corrupted"] == 1
+
+
 def test_without_faults_nothing_happens():
     got, link = run()
     assert numbers(got) == list(range(COUNT)) and not any(link.counts.values())
