@@ -219,10 +219,10 @@ def load(config, board="microvm", word=None, assets=None, checked=False, port=No
          overrides=None, root=FIRMWARE):
     """A Firmware of its own.
 
-    config: image.config.Config or a dict of its constants, where those of limits may be absent.  word: 32 or 64, by default the board's.  checked: wrap hot
-    arithmetic at the word size (always so for 32).  port: stands in for the C module of the board.  seed: of the
-    entropy.  clock: default is virtual time.  console: a text stream for print.  overrides: board constants to change,
-    for instance {"NIC": "memory", "TCP_SLOTS": 4}.  root: the firmware folder.
+    config: image.config.Config or a dict of its constants, where those of limits may be absent.  word: 32 or 64, by
+    default the board's.  checked: wrap hot arithmetic at the word size (always so for 32).  port: stands in for the C
+    module of the board.  seed: of the entropy.  clock: default is virtual time.  console: a text stream for print.
+    overrides: board constants to change, for instance {"NIC": "memory", "TCP_SLOTS": 4}.  root: the firmware folder.
     """
     if str(FIRMWARE.parent) not in sys.path:
         sys.path.insert(0, str(FIRMWARE.parent))        # hostsim may be called from anywhere; image/ lies beside it

@@ -19,7 +19,7 @@ A node for byte 0 is the end of a word, and its value comes behind it. The last 
 """
 SEGMENT = 1460
 
-# ---- words of a connection, from tcp.HTTP_WORDS --------------------------------------------------------------------
+# ---- words of a connection, from slot.HTTP_WORDS -------------------------------------------------------------------
 STATE = 0
 READY = 1           # not 0: a request is complete, answer it before the next byte
 NODE = 2            # address of the node of the word set that is being walked

@@ -6,7 +6,6 @@ anew), and some peers that never say anything again: those hold their slots unti
 """
 import contextlib
 import random
-import socket
 import subprocess
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 
 from tests.agree.frames import ACK, PSH, SYN, mss, tcp
 from tests.attack import field, pages
-from tests.attack.field import DEVICE, TAP, Table, metrics, still_serves, wait_until
+from tests.attack.field import DEVICE, Table, metrics, still_serves, wait_until
 from tests.real.client import connect, request
 
 LOAD = field.FOLDER / "load"

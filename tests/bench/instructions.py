@@ -17,7 +17,7 @@ from image import archive, build
 from image.qemu import Qemu
 from image.settings import CACHE, ROOT, locked
 from tests.agree import frames
-from tests.agree.frames import ACK, FIN, HOST, HOST_MAC, OURS, PSH, SYN, Segment, icmp, mss, tcp, udp
+from tests.agree.frames import ACK, FIN, HOST_MAC, PSH, SYN, Segment, icmp, mss, tcp, udp
 
 HEADER = archive.Source("QEMU", "qemu", "bookworm", "qemu_7.2+dfsg.orig.tar.xz",
                         "91aca71520040edc40b8d437aa3004dae614f58e286cf653ee8996c07af2962f", "or leave the counts out")

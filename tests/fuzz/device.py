@@ -13,7 +13,7 @@ from functools import cache
 from hostsim import loader
 from image import assets, config
 from image.settings import ROOT
-from tests.agree.frames import ENTROPY, HOST, HOST_MAC, MAC, OURS, TCP, arp, repaired
+from tests.agree.frames import ENTROPY, MAC, OURS, TCP, arp, repaired
 
 EXAMPLE = replace(config.load(ROOT / "appliance.toml"), period_ms=20000, collector_port=0)     # they are not the point
 BOARD = {"TCP_SLOTS": 4, "PAGES": 3, "SLOT_RX": 1024, "TX_HEADERS": 4, "RX_BUFFERS": 16}     # little of everything

@@ -5,7 +5,7 @@ from functools import cache
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
-from device import ADDRESS, ARP, ICMP, IP, MAC, PEER, PEER_MAC, TCP, UDP, Client, Device, Ether, Raw, ip
+from device import ADDRESS, ARP, ICMP, MAC, PEER, PEER_MAC, TCP, UDP, Client, Device, Ether, Raw, ip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -1,6 +1,6 @@
 """RFC 1122 section 4.2: zero windows, delayed acknowledgements, keep-alive; and that every state ends by itself."""
 import pytest
-from device import Client, Device, connect
+from device import Device, connect
 
 GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -2,7 +2,7 @@
 import random
 
 import pytest
-from device import Client, Device, connect
+from device import Device, connect
 
 GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 

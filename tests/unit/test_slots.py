@@ -2,7 +2,7 @@
 import random
 
 from big import GET, site
-from device import Client, Device, connect
+from device import Device, connect
 
 READING = b"GET /api/reading HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -1,8 +1,8 @@
 """TI's LM3S6965 evaluation board: Cortex-M3 at 50 MHz, 256 KiB of flash, 64 KiB of RAM, Ethernet on the chip.
 
 Follows the LM3S6965 data sheet, chapters "System Control" and "GPIO".  The port's C starts PLL and UART; here are the
-clock of the Ethernet controller, its lamps, its address, and the I2C bus.  Registers lie above 2**30, where viper has no literals:
-addresses are kept and handed on divided by 4.
+clock of the Ethernet controller, its lamps, its address, and the I2C bus.  Registers lie above 2**30, where viper has no
+literals: addresses are kept and handed on divided by 4.
 """
 import micropython
 import port
