@@ -11,7 +11,7 @@ from .inline import inline
 from .slot import *
 from .state import *
 from .tcp_ack import RTO_FIRST, acknowledge
-from .tcp_text import text, time_wait, window
+from .tcp_text import ack_seq, text, time_wait, window
 from .wire import *
 from .word import i32, u32
 
@@ -327,7 +327,7 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
         else:
             count(s, counters.TCP_CHALLENGE_LIMITED)
     if answer == ACK:
-        reply_with(s, ACK, c[SND_NXT], c[RCV_NXT], space)
+        reply_with(s, ACK, ack_seq(c), c[RCV_NXT], space)
     if gone:
         free(s, c)
 

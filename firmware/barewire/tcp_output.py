@@ -10,7 +10,7 @@ from .slot import *
 from .state import *
 from .tcp import FIN_WAIT_2_MS, INITIAL_WINDOW
 from .tcp_ack import RTO_MAX, half_flight, stamp
-from .tcp_text import TIME_WAIT_MS, window
+from .tcp_text import TIME_WAIT_MS, ack_seq, window
 from .wire import *
 from .word import i32
 
@@ -60,8 +60,11 @@ def output(n: ptr32, s: ptr32, c: ptr32):
                 work(s, c)
                 go = 0
             else:
+                pure = size == 0 and flags == ACK
+                if pure:
+                    seq = ack_seq(c)
                 emit(n, s, c, room, r, off, seq, size, flags)
-                if size or flags != ACK:
+                if not pure:
                     sent(s, c, seq, size, flags & FIN)
                 c[FLAGS] = c[FLAGS] & ~(ACK_NOW | ACK_LATER | RESEND)
     if idle:                            # a round begins: its first ACK ends none

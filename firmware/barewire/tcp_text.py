@@ -28,6 +28,15 @@ def window(c: ptr32) -> int:
 
 
 @inline
+def ack_seq(c: ptr32) -> int:
+    """SEG.SEQ of a segment without text: what the peer expects next, or will when nothing gets lost.
+
+    That is RFC 9293's SND.NXT; ours goes back at a time-out, and is behind a probe's byte that the peer may not take.
+    """
+    return c[SND_UNA] if c[FLAGS] & PROBING else c[SND_MAX]
+
+
+@inline
 def text(s: ptr32, c: ptr32, ahead: int, n: int, data: int, flags: int):
     """Take n bytes at `data` that lie `ahead` of RCV.NXT, and FIN. What HTTP may read in place is left in s[DATA]."""
     fin = flags & FIN

@@ -4,6 +4,7 @@ from big import site
 from device import ADDRESS, IP, MAC, PEER_MAC, TCP, Client, Device, Ether, Raw, connect
 
 GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+BIG = b"GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.fixture
@@ -305,3 +306,30 @@ def test_open_connections_are_those_that_talk(device):
     assert device.state("OPEN") == 2 and device.state("WAITING") == 1
     device.pass_ms(31000)
     assert device.state("OPEN") == 1 and device.state("WAITING") == 0
+
+
+# ---- 3.10.7.4: an acknowledgement has SEG.SEQ = SND.NXT -----------------------------------------------------------------
+
+def test_an_ack_after_a_time_out_is_where_the_peer_expects_it(word):
+    """The peer has all and its ACKs got lost: an ACK from further back it would not look at."""
+    peer = Client(Device(word=word, assets=site()), window=65535)
+    peer.open()
+    peer.sends("PA", BIG)
+    end = peer.expects_run(0, [1460] * 10)
+    peer.waits(1000)
+    peer.expects(seq=0, size=1460)
+    peer.sends(data=b"GET", seq=len(BIG) + 500, ack=0)
+    peer.expects("A", seq=end, size=0, ack=len(BIG))
+    peer.sends(data=b"GET", seq=0, ack=0)       # what came before
+    peer.expects("A", seq=end, size=0, ack=len(BIG))
+
+
+def test_an_ack_while_the_window_is_probed_does_not_lie_beyond_it(word):
+    peer = Client(Device(word=word, assets=site()), window=0)
+    peer.open()
+    peer.sends("PA", BIG)
+    peer.waiting.clear()
+    peer.waits(1000)
+    peer.expects(seq=0, size=1, lost=True)
+    peer.sends(data=b"GET", seq=len(BIG) + 500, ack=0)
+    peer.expects("A", seq=0, size=0, ack=len(BIG))
