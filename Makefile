@@ -7,7 +7,7 @@
 #               BOARD is microvm, lm3s6965evb or mps2_an385
 #   make run    BOARD=mps2_an385 DEV=1 [PROMPT=2323]   the development image: a prompt for mpremote beside the appliance
 #   make sim    [CONFIG=] [HTTP=8080]                  the same appliance under CPython
-#   make bench  [ARGS=instructions]                    tables of measurements; or only what a packet costs a Cortex-M3
+#   make bench  [ARGS=instructions]                    tables of measurements; or only the instructions per operation
 #   make flash  BOARD=lm3s6965evb [CONFIG=] [PORT=]    onto a real board; PORT: which debugger, by serial number or USB place
 #
 # MICROPYTHON=dir uses a MicroPython 1.25 source tree that is there instead of fetching one.
