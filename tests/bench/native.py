@@ -183,8 +183,13 @@ def played(made: Firmware, records: list) -> tuple[list[Counter], list, list[byt
     return read_spans(counts), places, answers
 
 
+def period(what: str) -> int:
+    """[sensor] period_ms of the appliance that is counted."""
+    return 0 if what == "sensor datagram" else 60000
+
+
 def count(what: str) -> Counted:
-    made = firmware(0 if what == "sensor datagram" else 60000)
+    made = firmware(period(what))
     records, answers = recorded(what, made.appliance)
     spans, places, said = played(made, records)
     assert len(spans) == len(records)

@@ -26,7 +26,7 @@ def places():
     for module in sorted(sys.modules):
         if module.startswith("barewire."):
             for name, thing in sorted(sys.modules[module].__dict__.items()):
-                if type(thing) is type(places):
+                if type(thing).__name__ == "function":      # there is a type for everyday ones and one for viper
                     at = struct.unpack("<4Q", uctypes.bytes_at(id(thing), 32))[CODE]
                     print("%s %s %x" % (module, name, at))
     print()
