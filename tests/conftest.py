@@ -1,8 +1,12 @@
-"""The marker `soak`: tests of minutes, which `make soak` runs and `make test` leaves out and says so."""
+"""The marker `soak`: tests of minutes, which `make soak` runs and `make test` leaves out and says so. Hypothesis without dice."""
+from hypothesis import settings
+
 left_out = []
 
 
 def pytest_configure(config):
+    settings.register_profile("same", derandomize=True, deadline=None)      # the same examples at each run
+    settings.load_profile("same")
     config.addinivalue_line("markers", "soak: takes minutes; make soak runs it, make test does not")
 
 

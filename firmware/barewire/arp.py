@@ -76,11 +76,9 @@ def reply(s: ptr32, f: ptr16):
 @inline
 def sender(s: ptr32, f: ptr16):
     """Write ourselves as the sender, in the Ethernet header and in the ARP body."""
-    f[ETH_SRC] = s[MAC]
-    f[ETH_SRC + 1] = s[MAC + 1]
+    ptr32(int(f) + 2 * ETH_SRC)[0] = s[MAC_HEAD]
     f[ETH_SRC + 2] = s[MAC + 2]
-    f[ARP_SHA] = s[MAC]
-    f[ARP_SHA + 1] = s[MAC + 1]
+    ptr32(int(f) + 2 * ARP_SHA)[0] = s[MAC_HEAD]
     f[ARP_SHA + 2] = s[MAC + 2]
     f[ARP_SPA] = ADDRESS_0
     f[ARP_SPA + 1] = ADDRESS_1

@@ -17,6 +17,12 @@ def fold(total: int) -> int:
 
 
 @inline
+def valid(total: int) -> int:
+    """Whether a partial sum of less than 2^31 that holds a checksum is right: 0xFFFF, for which one turn of folding is enough."""
+    return (total & 0xFFFF) + (total >> 16) == 0xFFFF
+
+
+@inline
 def add_words(address: int, n: int) -> int:
     """The partial sum of n bytes at a word-aligned address, 32 bytes a turn; less than 2^31 for n < 64 KiB.
 
@@ -35,14 +41,20 @@ def add_words(address: int, n: int) -> int:
             n = n - 4
         total = (total & 0xFFFF) + (total >> 16 & 0xFFFF) + (total >> 32)
         h = ptr16(w)
+        while n > 1:
+            total = total + h[0]
+            h = ptr16(int(h) + 2)
+            n = n - 2
+        if n:
+            total = total + ptr8(h)[0]
     else:
         h = ptr16(address)
-        while n >= 32:
-            total = total + h[0] + h[1] + h[2] + h[3] + h[4] + h[5] + h[6] + h[7]
-            total = total + h[8] + h[9] + h[10] + h[11] + h[12] + h[13] + h[14] + h[15]
+        end = address + (n & -32)
+        while int(h) < end:
+            total = (total + h[0] + h[1] + h[2] + h[3] + h[4] + h[5] + h[6] + h[7]
+                     + h[8] + h[9] + h[10] + h[11] + h[12] + h[13] + h[14] + h[15])
             h = ptr16(int(h) + 32)
-            n = n - 32
-        if n & 28:
+        if n & 31:
             if n & 16:
                 total = total + h[0] + h[1] + h[2] + h[3] + h[4] + h[5] + h[6] + h[7]
                 h = ptr16(int(h) + 16)
@@ -52,13 +64,11 @@ def add_words(address: int, n: int) -> int:
             if n & 4:
                 total = total + h[0] + h[1]
                 h = ptr16(int(h) + 4)
-            n = n & 3
-    while n > 1:
-        total = total + h[0]
-        h = ptr16(int(h) + 2)
-        n = n - 2
-    if n:
-        total = total + ptr8(h)[0]
+            if n & 2:
+                total = total + h[0]
+                h = ptr16(int(h) + 2)
+            if n & 1:
+                total = total + ptr8(h)[0]
     return total
 
 

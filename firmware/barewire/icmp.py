@@ -5,7 +5,7 @@ way (RFC 5927). It makes segments smaller, never larger, and resets nothing.
 Errors are limited (RFC 1812 section 4.3.2.8), echo replies are not: they are no errors, and a kernel does the same.
 """
 from . import config, counters
-from .checksum import fold
+from .checksum import fold, valid
 from .cookie import MSS_0
 from .counters import count
 from .inline import inline
@@ -33,7 +33,7 @@ def input(s: ptr32, f: ptr16, n: int, total: int, at: int) -> int:
     `at` is the slot of the connection that it may tell of, 0 if there is none.
     """
     answer = 0
-    if fold(total) != 0xFFFF:
+    if not valid(total):
         count(s, counters.ICMP_CHECKSUM)
     elif f[ICMP_TYPE] == ICMP_ECHO:
         f[ICMP_TYPE] = ICMP_ECHO_REPLY

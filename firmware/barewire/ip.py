@@ -4,7 +4,7 @@ Fragments and options are dropped and counted: nothing this appliance serves nee
 Everything sent has DF set and identification 0, as RFC 6864 section 4.1 allows for atomic datagrams.
 """
 from . import counters, limits
-from .checksum import fold
+from .checksum import fold, valid
 from .counters import count
 from .inline import inline
 from .state import *
@@ -30,7 +30,7 @@ def check(s: ptr32, f: ptr16, length: int) -> int:
     elif size < 20 or size > length - ETH_BYTES:
         count(s, counters.IP_MALFORMED)
         size = 0
-    elif fold(f[7] + f[8] + f[9] + f[10] + f[11] + f[12] + f[13] + f[14] + f[15] + f[16]) != 0xFFFF:
+    elif not valid(f[7] + f[8] + f[9] + f[10] + f[11] + f[12] + f[13] + f[14] + f[15] + f[16]):
         count(s, counters.IP_CHECKSUM)
         size = 0
     elif f[IP_DST] != ADDRESS_0 or f[IP_DST + 1] != ADDRESS_1:
@@ -57,33 +57,33 @@ def source_ok(f: ptr16, first: int) -> int:
     ok = 1
     if first == 0 or first == 127 or first >= 224:
         ok = 0
-    elif f[IP_SRC] == ADDRESS_0 and f[IP_SRC + 1] == ADDRESS_1:
+    elif f[IP_SRC] == ADDRESS_0 and (f[IP_SRC + 1] == ADDRESS_1 or BROADCAST_0 == ADDRESS_0 and f[IP_SRC + 1] == BROADCAST_1):
         ok = 0
-    elif f[IP_SRC] == BROADCAST_0 and f[IP_SRC + 1] == BROADCAST_1:
+    elif BROADCAST_0 != ADDRESS_0 and f[IP_SRC] == BROADCAST_0 and f[IP_SRC + 1] == BROADCAST_1:
         ok = 0
     return ok
 
 
 @inline
 def turn(s: ptr32, f: ptr16, protocol: int, size: int):
-    """Make frame f an answer: addresses exchanged, a fresh header for a datagram of `size` bytes."""
+    """Make frame f, which came to our addresses, an answer: they are exchanged, the header is made for `size` bytes."""
     f[ETH_DST] = f[ETH_SRC]
     f[ETH_DST + 1] = f[ETH_SRC + 1]
     f[ETH_DST + 2] = f[ETH_SRC + 2]
-    f[ETH_SRC] = s[MAC]
-    f[ETH_SRC + 1] = s[MAC + 1]
+    ptr32(int(f) + 2 * ETH_SRC)[0] = s[MAC_HEAD]
     f[ETH_SRC + 2] = s[MAC + 2]
-    f[IP_DST] = f[IP_SRC]
-    f[IP_DST + 1] = f[IP_SRC + 1]
-    f[IP_SRC] = ADDRESS_0
-    f[IP_SRC + 1] = ADDRESS_1
+    pair = ptr32(int(f) + 2 * IP_SRC)
+    peer = pair[0]
+    pair[0] = pair[1]
+    pair[1] = peer
     f[IP_VERSION] = IP_VERSION_IHL_TOS
-    length = swap16(size)
+    length = swap16(size & 0xFFFF)
     f[IP_LENGTH] = length
     f[IP_ID] = 0
     f[IP_FRAGMENT] = IP_DF
-    f[IP_TTL] = TTL | protocol << 8
-    f[IP_SUM] = fold(fixed_sum(protocol) + length + f[IP_DST] + f[IP_DST + 1]) ^ 0xFFFF
+    kind = protocol << 8 | TTL
+    f[IP_TTL] = kind
+    f[IP_SUM] = fold(kind + (fixed_sum(0) - TTL) + length + f[IP_DST] + f[IP_DST + 1]) ^ 0xFFFF
 
 
 @inline

@@ -57,14 +57,21 @@ def fill(f: ptr16, fixed: int, r: ptr32, status: int):
 
     `fixed` is the partial sum of all that is there already; status is added to the reading's own.
     """
-    flags = (r[1] >> 24 & 0xFF | status) << 8
-    f[STATUS] = VERSION | flags
-    total = fixed + flags + put32(f, SEQUENCE, r[0])
-    total = total + put32(f, UPTIME, r[1] & 0xFFFFFF)
-    total = total + put32(f, UPTIME + 2, r[2])
-    total = total + put32(f, VALUE, r[3])
-    total = fold(total) ^ 0xFFFF
-    f[UDP_SUM] = total if total else 0xFFFF      # RFC 768: a computed zero is sent as all ones
+    h = ptr16(r)
+    f[STATUS] = VERSION | (h[3] >> 8 | status) << 8
+    f[SEQUENCE] = swap16(h[1])
+    f[SEQUENCE + 1] = swap16(h[0])
+    f[UPTIME] = (h[3] & 0xFF) << 8
+    f[UPTIME + 1] = swap16(h[2])
+    f[UPTIME + 2] = swap16(h[5])
+    f[UPTIME + 3] = swap16(h[4])
+    f[VALUE] = swap16(h[7])
+    f[VALUE + 1] = swap16(h[6])
+    total = fold(f[STATUS] + (fixed - VERSION) + f[SEQUENCE] + f[SEQUENCE + 1] + f[UPTIME] + f[UPTIME + 1]
+                 + f[UPTIME + 2] + f[UPTIME + 3] + f[VALUE] + f[VALUE + 1]) ^ 0xFFFF
+    if total == 0:
+        total = 0xFFFF              # RFC 768: a computed zero is sent as all ones
+    f[UDP_SUM] = total
 
 
 @inline
@@ -88,32 +95,33 @@ def run(n: ptr32, s: ptr32) -> int:
     while turns:
         turns = turns - 1
         room = 0
-        fresh = due(s, SENSOR_AT)
-        if COLLECTS and s[HOP_KNOWN] and (fresh or s[RING_COUNT]):
+        if COLLECTS and s[HOP_KNOWN] and (PERIOD == 0 or due(s, SENSOR_AT) or s[RING_COUNT]):
             room = driver.room(n)
-        reading = 0
-        waited = 0
+        reading = int(s) + 4 * SENSOR_SEQ       # the latest
         if s[RING_COUNT] and room:
             reading = oldest(s)
-            waited = WAITED
-        elif fresh and PERIOD == 0 and room == 0:
+        elif PERIOD == 0 and room == 0:
             s[BLOCKED] = 1
             turns = 0
-        elif fresh:
+        elif PERIOD == 0 or due(s, SENSOR_AT):
             if config.READING_INLINE:
                 take(s, config.reading(s[NOW], s[SENSOR_SEQ] + 1), VALID)
-                reading = send_or_keep(s, room)
+                if room == 0:
+                    keep(s)
             elif s[READ_STATUS]:
                 take(s, s[READ_VALUE], s[READ_STATUS] & VALID)
                 s[READ_STATUS] = 0
-                reading = send_or_keep(s, room)
+                if room == 0:
+                    keep(s)
             else:
                 wanted = 1
+                room = 0
                 turns = 0
         else:
+            room = 0
             turns = 0
-        if reading:
-            send(n, s, room, ptr32(reading), waited)
+        if room:
+            send(n, s, room, ptr32(reading))
     return wanted
 
 
@@ -129,24 +137,13 @@ def take(s: ptr32, value: int, status: int):
         s[SENSOR_AT] = s[SENSOR_AT] + PERIOD
         if due(s, SENSOR_AT):               # late by a whole period: do not send a burst, go on from here
             s[SENSOR_AT] = s[NOW] + PERIOD
-    else:
-        s[SENSOR_AT] = s[NOW]
-
-
-@inline
-def send_or_keep(s: ptr32, room: int) -> int:
-    """The latest reading's address if it can go out now, else 0 and it waits in the ring."""
-    reading = 0
-    if room:
-        reading = int(s) + 4 * SENSOR_SEQ
-    elif COLLECTS:
-        keep(s)
-    return reading
 
 
 @inline
 def keep(s: ptr32):
     """Put the latest reading into the ring; the oldest is lost when it is full."""
+    if not COLLECTS:
+        return
     if s[RING_COUNT] == RING_SIZE:
         count(s, counters.SENSOR_LOST)
         s[RING_HEAD] = (s[RING_HEAD] + 1) & (RING_SIZE - 1)
@@ -154,7 +151,7 @@ def keep(s: ptr32):
         s[RING_COUNT] = s[RING_COUNT] + 1
     r = ptr32(int(s) + 4 * RING + (((s[RING_HEAD] + s[RING_COUNT] - 1) & (RING_SIZE - 1)) << 4))
     r[0] = s[SENSOR_SEQ]
-    r[1] = s[SENSOR_STATUS]
+    r[1] = s[SENSOR_STATUS] | WAITED << 24
     r[2] = s[SENSOR_UP]
     r[3] = s[SENSOR_VALUE]
     count(s, counters.SENSOR_WAITING)
@@ -170,7 +167,7 @@ def oldest(s: ptr32) -> int:
 
 
 @inline
-def send(n: ptr32, s: ptr32, room: int, r: ptr32, status: int):
+def send(n: ptr32, s: ptr32, room: int, r: ptr32):
     """Send the reading at r from the template, in the transmit buffer `room`."""
     f = ptr16(room)
     f[0] = s[HOP_MAC]
@@ -184,7 +181,7 @@ def send(n: ptr32, s: ptr32, room: int, r: ptr32, status: int):
         while k < 16:
             to[k] = source[k]
             k = k + 1
-    fill(f, FIXED_SUM, r, status)
+    fill(f, FIXED_SUM, r, 0)
     driver.send(n, FRAME_BYTES, 0, 0)
     count(s, counters.TX_FRAMES)
     count(s, counters.SENSOR_SENT)

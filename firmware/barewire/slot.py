@@ -43,7 +43,9 @@ CLOSED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSING, TIME_WAIT, CLOSE_WAIT, LAS
 (ACK_NOW, SHUT, PARTIAL, RTX_ON, RESEND, IN_WORK, RECOVERING, PROBING, FRESH, ACK_LATER, TOO_BIG,
  ASK) = (1 << _k for _k in range(12))
 
-PAGE_SHIFT = board.PAGE_BYTES.bit_length() - 1
+PAGE_SHIFT = board.PAGE_BYTES.bit_length() - 1     # one page may have any size, its number is 0
+if board.PAGES > 1 and board.PAGE_BYTES != 1 << PAGE_SHIFT:
+    raise ValueError("PAGE_BYTES: several pages have a power of two each")
 CHUNK_BYTES = 1460      # how assets are cut (image/assets.py), and the most we send in a segment
 
 

@@ -43,6 +43,8 @@ class Stack:
         mac = config.MAC or driver.mac(n)
         for k in range(3):
             s[MAC + k] = mac[2 * k] | mac[2 * k + 1] << 8
+        for k in range(2):
+            s[MAC_HEAD + k] = s[MAC + k] | s[MAC + k + 1] << 16
         self.t = array("I", (0,))
         if config.HTTP:
             self.t = http.tables(assets)
@@ -140,49 +142,56 @@ def turn(n: ptr32, s: ptr32, t: ptr32, tick: int) -> int:
     clock(s, tick)
     event = 0
     frames = FRAMES
-    while frames and event == 0:
-        frames = frames - 1
-        size = 0
-        held = 0
-        s[CURRENT] = 0
-        s[DATA_BYTES] = 0
-        room = 0
-        if s[WORK]:
-            room = driver.room(n)
-        if room:
-            s[CURRENT] = slot.next_work(s)
-        else:
-            length = driver.rx(n)
-            if length == 0:
-                break
-            held = 1
-            size = receive(s, ptr16(driver.frame(n)), length)
-        if config.HTTP:
-            if s[CURRENT]:
-                c = ptr32(s[CURRENT])
-                if serve(s, c, t):
-                    s[ROUTE_SLOT] = int(c)
-                    event = ROUTE               # its answer will carry the ACK
-                else:
-                    output(n, s, c)
-        if held:
-            if size:
+    looks = board.SPIN
+    again = 1
+    while again:
+        again = 0
+        while frames:
+            frames = frames - 1
+            size = -1                           # of what answers in place: 0 none, -1 there is no frame
+            room = s[WORK]
+            if room:
+                room = driver.room(n)
+            if room:
+                s[CURRENT] = slot.next_work(s)
+            else:
+                length = driver.rx(n)
+                if length == 0:
+                    break
+                size = receive(s, ptr16(driver.frame(n)), length)
+            if config.HTTP:
+                if s[CURRENT]:
+                    c = ptr32(s[CURRENT])
+                    if serve(s, c, t):
+                        s[ROUTE_SLOT] = int(c)
+                        event = ROUTE           # its answer will carry the ACK
+                        frames = 0
+                    else:
+                        output(n, s, c)
+                    s[CURRENT] = 0
+                    s[DATA_BYTES] = 0
+            if size > 0:
                 count(s, counters.TX_FRAMES)
                 driver.reply(n, size)
-            else:
+            elif size == 0:
                 driver.release(n)
-    if config.SENSOR:
+        if config.SENSOR:
+            if event == 0:
+                if sensor.run(n, s):
+                    event = READ
+        driver.flush(n)
         if event == 0:
-            if sensor.run(n, s):
-                event = READ
-    driver.flush(n)
-    if event == 0:
-        if due(s, TIMER_AT):
-            event = TIMER
-        elif frames == 0:
-            event = AGAIN
-        else:
-            event = wait(n, s)
+            if due(s, TIMER_AT):
+                event = TIMER
+            elif frames == 0:
+                event = AGAIN
+            else:
+                event = wait(n, s)
+                if board.SPIN and event:        # what comes now costs neither the way to sleep nor an interrupt
+                    looks = driver.linger(n, looks)
+                    if looks:
+                        event = 0
+                        again = 1
     return event
 
 
@@ -191,7 +200,7 @@ def wait(n: ptr32, s: ptr32) -> int:
     """Milliseconds until the next deadline; 1 while something waits for room in the card."""
     ms = i32(s[TIMER_AT] - s[NOW])
     if config.SENSOR and (sensor.PERIOD or s[HOP_KNOWN]):
-        until = i32(s[SENSOR_AT] - s[NOW])
+        until = i32(s[SENSOR_AT] - s[NOW]) if sensor.PERIOD else 0
         if until < ms:
             ms = until
         if s[RING_COUNT] and s[HOP_KNOWN]:
@@ -208,7 +217,7 @@ def receive(s: ptr32, f: ptr16, length: int) -> int:
     """Take frame f of `length` bytes; returns the length of the answer that now stands in its place, 0 for none."""
     size = 0
     count(s, counters.RX_FRAMES)
-    ours = f[0] == s[MAC] and f[1] == s[MAC + 1] and f[2] == s[MAC + 2]
+    ours = ptr32(int(f) + 2)[0] == s[MAC_TAIL] and f[0] == s[MAC]
     if f[ETH_SRC] & 1:
         count(s, counters.ETH_SOURCE)
     elif f[ETH_TYPE] == TYPE_IP:
@@ -257,7 +266,8 @@ def deliver(s: ptr32, f: ptr16, size: int) -> int:
             if protocol == ICMP:
                 g = ptr16(int(f) + icmp.QUOTE_PEER)
                 port = g[icmp.QUOTE_PORT]
-            at = slot.find(s, g, port)
+            if protocol == TCP or f[ICMP_TYPE] != ICMP_ECHO:
+                at = slot.find(s, g, port)
         if protocol == TCP:
             answer = tcp.input(s, f, n, total, at)
         elif protocol == ICMP:

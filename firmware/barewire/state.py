@@ -41,6 +41,7 @@ PAGE_BUSY = _words(board.PAGES)
 ICMP_LIMIT, ICMP_USED, RST_LIMIT, RST_USED, CHALLENGE_LIMIT, CHALLENGE_USED = (_words() for _ in range(6))
 # Our MAC as three 16-bit words, the next hop's (towards the collector) and when it was last asked for, heard
 MAC, HOP_MAC = _words(3), _words(3)
+MAC_HEAD, MAC_TAIL = _words(), _words()     # the first four bytes of our MAC, and the last four, for aligned words of a frame
 HOP_KNOWN, HOP_ASKED_AT, HOP_TRIES, HOP_HEARD_AT = _words(), _words(), _words(), _words()
 ANNOUNCE, ANNOUNCE_AT, DEFENDED_AT, CONFLICT = _words(), _words(), _words(), _words(3)
 # Sensor: next reading due; the latest one: number, status << 24 | uptime >> 32, uptime, value

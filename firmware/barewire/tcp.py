@@ -5,7 +5,7 @@ Answers without data are built in the received frame; what a slot has to send is
 RST, SYN and ACK are validated as RFC 5961 has it.
 """
 from . import board, config, cookie, counters, ip, limits
-from .checksum import fold, pseudo
+from .checksum import fold, pseudo, valid
 from .counters import count
 from .inline import inline
 from .slot import *
@@ -41,7 +41,7 @@ def input(s: ptr32, f: ptr16, n: int, total: int, at: int) -> int:
     s[REPLY] = 0
     if n < 20 or header < 20 or data < 0 or f[TCP_SRC] == 0:
         count(s, counters.TCP_MALFORMED)
-    elif fold(pseudo(f, TCP, n) + total) != 0xFFFF:
+    elif not valid(pseudo(f, TCP, n) + total):
         count(s, counters.TCP_CHECKSUM)
     else:
         if config.HTTP and f[TCP_DST] == PORT:

@@ -1,6 +1,6 @@
 """UDP (RFC 768): the echo service (RFC 862) and the sensor's query port; everything else is unreachable."""
 from . import config, counters, limits, sensor
-from .checksum import fold, pseudo
+from .checksum import pseudo, valid
 from .counters import count
 from .inline import inline
 from .state import *
@@ -33,8 +33,8 @@ def input(s: ptr32, f: ptr16, n: int, total: int) -> int:
         count(s, counters.UDP_ECHO)         # exchanged ports leave the checksum as valid or invalid as it came
         answer = n + 20
     elif config.QUERY_PORT and f[UDP_DST] == QUERY_PORT:
-        total = fold(pseudo(f, UDP, n) + total)
-        if f[UDP_SUM] == 0 or total == 0xFFFF:
+        right = valid(pseudo(f, UDP, n) + total)
+        if right or f[UDP_SUM] == 0:
             count(s, counters.UDP_QUERY)
             sensor.answer(s, f)
             answer = 28 + sensor.BYTES

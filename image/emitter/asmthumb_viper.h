@@ -218,6 +218,13 @@ int asm_thumb_op_reg(asm_thumb_t *as, int op, int dest, int lhs, int rhs) {
     return ASM_THUMB_DONE_FLAGS;
 }
 
+// dest = lhs op (rhs shifted by shift, which is 1 to 31), where the operation is the first of A5.3.11's with a shifted operand
+void asm_thumb_op_shifted(asm_thumb_t *as, int op, int dest, int lhs, int rhs, int kind, int shift) {
+    static const uint16_t wide[] = {0xeb10, 0xebb0, 0xea10, 0xea50, 0xea90};
+    int type = kind == ASM_THUMB_LSL ? 0 : kind == ASM_THUMB_LSR ? 1 : 2;
+    asm_thumb_op32(as, wide[op] | lhs, (shift >> 2) << 12 | dest << 8 | (shift & 3) << 6 | type << 4 | rhs);
+}
+
 // Compares a register with a number. False: it has to be in a register.
 bool asm_thumb_cmp_i32(asm_thumb_t *as, int reg, int32_t imm) {
     if (imm >= 0 && imm <= 0xff) {

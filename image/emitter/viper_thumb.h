@@ -173,6 +173,10 @@ static void thumb_makes(emit_t *emit, thumb_made_t how, int reg, int op, int lhs
         case THUMB_OP_REG:
             flags = asm_thumb_op_reg(emit->as, op, reg, lhs, rhs) == ASM_THUMB_DONE_FLAGS;
             break;
+        case THUMB_OP_SHIFTED:
+            asm_thumb_op_shifted(emit->as, op, reg, lhs, rhs, imm >> 5, imm & 31);
+            flags = true;
+            break;
         case THUMB_LOAD:
             asm_thumb_access(emit->as, op, false, reg, lhs, rhs);
             break;
@@ -412,6 +416,26 @@ static bool thumb_swaps(emit_t *emit, int lhs, int rhs) {
     return true;
 }
 
+// An operand that was shifted just now is shifted by the instruction that uses it. Returns whether it was.
+static bool thumb_shifted(emit_t *emit, int op, int lhs, int rhs) {
+    thumb_result_t shift = emit->viper.last;
+    int kind = shift.op, by = shift.imm;
+    if (op > ASM_THUMB_XOR || lhs == rhs || !thumb_just_made(emit, rhs) || shift.how != THUMB_OP_IMM) {
+        return false;
+    }
+    if (kind == ASM_THUMB_FIELD && (by >> 5) + (by & 31) == 32) {
+        kind = ASM_THUMB_LSR;
+        by &= 31;
+    }
+    if ((kind != ASM_THUMB_LSL && kind != ASM_THUMB_ASR && kind != ASM_THUMB_LSR) || by < 1 || by > 31) {
+        return false;
+    }
+    thumb_rewind(emit, shift.start);
+    thumb_small(emit, rhs, false);
+    thumb_makes(emit, THUMB_OP_SHIFTED, thumb_free_reg(emit, 0), op, lhs, shift.lhs, kind << 5 | by);
+    return true;
+}
+
 // Integers only. False: the common code does it.
 static bool viper_binary_op(emit_t *emit, mp_binary_op_t op) {
     vtype_kind_t vtype_lhs = peek_vtype(emit, 1), vtype_rhs = peek_vtype(emit, 0);
@@ -468,6 +492,10 @@ static bool viper_binary_op(emit_t *emit, mp_binary_op_t op) {
         rhs = thumb_pop(emit, 0);
         lhs = thumb_pop(emit, 1 << rhs);
         if (alu == ASM_THUMB_OR && thumb_swaps(emit, lhs, rhs)) {
+            emit_post_push_reg(emit, vtype_lhs, emit->viper.last.reg);
+            return true;
+        }
+        if (thumb_shifted(emit, alu, lhs, rhs) || (alu != ASM_THUMB_SUB && thumb_shifted(emit, alu, rhs, lhs))) {
             emit_post_push_reg(emit, vtype_lhs, emit->viper.last.reg);
             return true;
         }

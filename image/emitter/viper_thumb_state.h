@@ -5,7 +5,7 @@ enum { THUMB_SCRATCH = 4 }; // r0 to r3 hold values; those above hold locals
 typedef enum { THUMB_NOTHING, THUMB_SLOT, THUMB_NUMBER } thumb_kind_t;
 
 // How a value came into a register, so that it can be made anew in another one.
-typedef enum { THUMB_OP_IMM, THUMB_OP_REG, THUMB_LOAD, THUMB_LOAD_INDEX, THUMB_LOAD_SLOT } thumb_made_t;
+typedef enum { THUMB_OP_IMM, THUMB_OP_REG, THUMB_LOAD, THUMB_LOAD_INDEX, THUMB_LOAD_SLOT, THUMB_OP_SHIFTED } thumb_made_t;
 
 typedef struct {
     thumb_kind_t kind; // a copy of a word of the frame, or a number

@@ -190,8 +190,8 @@ def packets(board: str) -> dict[str, int]:
     one = [min(rest[k::8]) for k in range(8)]     # SYN ACK GET ACK GET ACK FIN ACK
     least["GET 1 KiB and its ACK"] = one[4] + one[5]
     least["whole connection"] = sum(one) - one[4] - one[5]
-    # a look in vain ends the turn; then everyday Python prepares to sleep and looks once more. What follows sets the clock's
-    # alarm, which takes longer or shorter with the time of day, so it is left out.
+    # from a look in vain to the next. After some of them (board.SPIN) everyday Python goes to sleep, once for any number of
+    # empty turns; what that takes depends on the time of day, as it sets the clock's alarm.
     least["idle turn"] = statistics.mode(min(a, b) for (took, a), (took_too, b) in zip(looks, looks[1:]) if not took and not took_too)
     return least
 

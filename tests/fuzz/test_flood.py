@@ -5,6 +5,7 @@ says that all of it was taken.
 """
 import random
 import re
+import shutil
 import socket
 import struct
 import time
@@ -12,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from image import build
+from image.settings import ROOT
 from tests.agree.frames import ACK, FIN, HOST_MAC, MAC, OURS, PSH, RST, SYN, Segment, arp, icmp, ip, mss, tcp, udp
-from tests.agree.microvm import BARRIER, Image
+from tests.agree.image_target import BARRIER, Image
 from tests.agree.random_talk import damaged
 from tests.agree.registry import TARGETS
-from tests.agree.test_image import appliance      # noqa: F401  the fixture
 from tests.fuzz.device import ENDS
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -134,8 +136,8 @@ def metrics(flood, port):
     return {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", body.decode(), re.M)}, told - start
 
 
-def flooded(appliance, count, seed, patience):      # noqa: F811
-    with Image(appliance) as image:
+def flooded(appliance, count, seed, patience):
+    with Image(*appliance) as image:
         flood = Flood(image, seed)
         flood.burst([arp()])
         before, _ = metrics(flood, 50001)
@@ -168,14 +170,21 @@ def assert_accounted(before, after, flood, conflicts):
     assert 0 <= lost <= LINE * conflicts, f"{lost} bytes of heap went, with {conflicts} lines on the console"
 
 
-def test_20000_frames(appliance):       # noqa: F811
+@pytest.fixture(scope="module")
+def appliance():
+    if not shutil.which("qemu-system-x86_64"):
+        pytest.skip("qemu-system-x86_64 is not installed")
+    return "microvm", build.build_image("microvm", ROOT / "appliance.toml", ROOT / "build")
+
+
+def test_20000_frames(appliance):
     _, after, _, _ = flooded(appliance, 20_000, 1, 0)
     reached = [name for name, value in after.items() if value]
     assert {"ip_checksum", "tcp_checksum", "tcp_opened", "tcp_bad_cookie", "eth_type", "icmp_checksum", "arp_malformed"} <= set(reached)
 
 
 @pytest.mark.soak
-def test_a_million_frames(appliance, capsys):       # noqa: F811
+def test_a_million_frames(appliance, capsys):
     before, after, flood, seconds = flooded(appliance, 1_000_000, 2, 400)
     with capsys.disabled():
         print(f"\n{flood.sent:,} frames in {seconds:.0f} s, {flood.sent / seconds:,.0f}/s; heap free {before['heap_free_bytes']:,} ->"

@@ -35,6 +35,10 @@ BODIES = {name: test_emitter.BODIES[name] for name in SHARED} | {
     "bit that is kept": "x = a & 4\n if x:\n  p[0] = x\n y = b & 1\n p[1] = y\n if y:\n  return x + 1\n return x",
     "empty branches": "x = a\n if a:\n  pass\n if b == 0:\n  pass\n else:\n  pass\n while a:\n  a = 0\n if not b:\n  x = x + 1\n return x",
     "shifts": "return (a << 5) + (b >> 3) + ((0 - a) >> 2) + (1 << (b & 31)) + (a >> (b & 15)) + (a << 31) + (b >> 31) + (a << 0)",
+    "shifted operands": "x = (a + (b << 3)) ^ (a >> 5)\n y = (a << 31 | b) - (b >> 31 & 1)\n z = (a & 0xFFFF) + (a >> 16 & 0xFFFF)\n"
+                        " p[1] = (p[2] >> 16 & 0xFFFF) + p[3]\n u = a >> 7\n v = b - u\n w = u + (u << 1)\n h = ptr16(p)\n h[9] = h[8] | h[7] << 8\n"
+                        " m = (a << 4) - (b << 2)\n if a + (b >> 1) == 0:\n  m = m + 1\n if a - (b << 1) < 0:\n  m = m + 2\n"
+                        " n = (a << 1) - b\n k = (a << 1) + (a << 1)\n return x + y * 3 + z * 5 + u * 7 + v * 11 + w * 13 + m * 17 + n * 19 + k",
     "products": "x = a * b\n y = a * 12\n a = b * a\n return x + y * 3 - a * a",
     "frame kept in registers": "x = p[1]\n y = x\n x = x + 1\n z = y\n y = x\n v0 = a\n v1 = b\n v2 = x\n v3 = y\n v4 = z\n v5 = v0 + v1\n v6 = v2 + v3\n"
                                " v0 = v6\n v7 = v0 + v4\n if v5 > v6:\n  v0 = v1\n  v5 = v0\n v8 = v0 + v5\n p[2] = v8\n v8 = v7\n"

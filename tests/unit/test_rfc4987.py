@@ -15,7 +15,7 @@ def test_cookie_is_bound_to_peer_port_and_time(device):
     assert refused.flags == "R" and refused.seq == reply.seq + 1
     assert device.count("tcp_bad_cookie") == 1
     client.seq, client.ack = 1001, reply.seq + 1
-    device.now += 20000
+    device.now += 70000
     late, = client.segment("A")
     assert late.flags == "R"
 
@@ -65,7 +65,7 @@ def test_forged_cookies_fail(device):
     assert device.count("tcp_opened") == 0
 
 
-@pytest.mark.parametrize("age, good", ((0, True), (1000, True), (15_900, True), (16_200, False), (60_000, False)))
+@pytest.mark.parametrize("age, good", ((0, True), (1000, True), (63_900, True), (64_200, False), (240_000, False)))
 def test_life_of_a_cookie(device, age, good):
     client = half_open(device)
     device.pass_ms(age)
@@ -73,7 +73,7 @@ def test_life_of_a_cookie(device, age, good):
     assert [t.flags for t in replies] == ([] if good else ["R"]) and device.count("tcp_opened") == good
 
 
-@pytest.mark.parametrize("seq, ack", ((1, 0), (0, 1 << 14), (0, -(1 << 23)), (1 << 24, 0), (-1, 0)))
+@pytest.mark.parametrize("seq, ack", ((1, 0), (0, 1 << 14), (0, -(1 << 25)), (1 << 24, 0), (-1, 0)))
 def test_the_ack_has_to_be_exact(device, seq, ack):
     client = half_open(device)
     client.segment("A", seq=client.seq + seq, ack=(client.ack + ack) % 2 ** 32)
@@ -142,7 +142,7 @@ def test_connections_that_are_being_opened_survive_the_change(quiet):
     clients[1].send(GET)
     assert clients[1].pump().startswith(b"HTTP/1.1 200")
     assert half_open(device, 40010).segment("A") == [] and device.count("tcp_opened") == 3
-    device.pass_ms(10_000)
+    device.pass_ms(60_000)
     assert clients[2].segment("A")[0].flags == "R"
 
 

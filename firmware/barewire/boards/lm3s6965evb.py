@@ -18,7 +18,8 @@ TX_HEADERS = const(1)
 SLOT_RX = const(1024)           # bytes a TCP slot holds until they are consumed
 HYSTART = const(False)          # TCP: RFC 9406, 128 bytes a slot and 0.5 KB of code
 PAGES = const(1)                # buffers for dynamic answers ...
-PAGE_BYTES = const(8192)        # ... and their size
+PAGE_BYTES = const(6144)        # ... and their size
+SPIN = const(32)                # looks at the card before sleeping: the way to sleep and back costs more than these
 
 from barewire import config, driver     # noqa: E402, F401  after the constants: the driver reads them
 from barewire.boards._cortex_m import entropy, given, idle   # noqa: E402, F401

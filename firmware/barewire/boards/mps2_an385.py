@@ -16,6 +16,7 @@ SLOT_RX = const(2048)           # bytes a TCP slot holds until they are consumed
 HYSTART = const(True)           # TCP: RFC 9406, 128 bytes a slot and 0.5 KB of code
 PAGES = const(16)               # buffers for dynamic answers ...
 PAGE_BYTES = const(16384)       # ... and their size
+SPIN = const(32)                # looks at the card before sleeping: the way to sleep and back costs more than these
 
 from barewire import config, driver     # noqa: E402, F401  after the constants: the driver reads them
 from barewire.boards._cortex_m import entropy, given, idle   # noqa: E402, F401

@@ -18,6 +18,7 @@ SLOT_RX = const(2048)           # bytes a TCP slot holds until they are consumed
 HYSTART = const(True)           # TCP: RFC 9406, 128 bytes a slot and 0.5 KB of code
 PAGES = const(32)               # buffers for dynamic answers ...
 PAGE_BYTES = const(16384)       # ... and their size
+SPIN = const(0)                 # looks before sleeping: whoever fills the rings waits for us
 
 from barewire import driver     # noqa: E402  after the constants: the driver reads them
 

@@ -65,7 +65,8 @@ def trouble(n: ptr32, counter: int):
 def get(e: ptr32, register: int, to: int, words: int):
     """Copy words from the FIFO to memory."""
     p = ptr32(to)
-    while words >= 16:
+    end = to + ((words & -16) << 2)
+    while int(p) != end:
         p[0] = e[register]
         p[1] = e[register]
         p[2] = e[register]
@@ -83,7 +84,6 @@ def get(e: ptr32, register: int, to: int, words: int):
         p[14] = e[register]
         p[15] = e[register]
         p = ptr32(int(p) + 64)
-        words = words - 16
     if words & 8:
         p[0] = e[register]
         p[1] = e[register]
@@ -112,7 +112,8 @@ def get(e: ptr32, register: int, to: int, words: int):
 def put(e: ptr32, register: int, at: int, words: int):
     """Copy words from memory into the FIFO."""
     p = ptr32(at)
-    while words >= 16:
+    end = at + ((words & -16) << 2)
+    while int(p) != end:
         e[register] = p[0]
         e[register] = p[1]
         e[register] = p[2]
@@ -130,7 +131,6 @@ def put(e: ptr32, register: int, at: int, words: int):
         e[register] = p[14]
         e[register] = p[15]
         p = ptr32(int(p) + 64)
-        words = words - 16
     if words & 8:
         e[register] = p[0]
         e[register] = p[1]

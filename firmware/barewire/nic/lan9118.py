@@ -288,22 +288,22 @@ def reply(n: ptr32, length: int):
     """Send the received buffer itself, as changed in place, when there is room for it."""
     e = ptr32(n[BASE])
     n[LENGTH] = 0
-    turns = _TX_TURNS
-    while (e[_TX_FIFO_INF] & 0xFFFF) < _NEEDED and turns:
-        turns = turns - 1
-    if turns:
-        _whole(e, n[BUFFER] + 2, length)
-    else:
+    room = e[_TX_FIFO_INF] & 0xFFFF
+    if room < _NEEDED:
+        turns = _TX_TURNS
+        while room < _NEEDED and turns:
+            room = e[_TX_FIFO_INF] & 0xFFFF
+            turns = turns - 1
+    if room < _NEEDED:
         fifo.trouble(n, STUCK)
+    else:
+        _whole(e, n[BUFFER] + 2, length)
 
 
 @inline
 def room(n: ptr32) -> int:
     """Address (2 mod 4) of the head buffer of 256 bytes; 0 while the transmit FIFO is too full."""
-    head = 0
-    if ptr32(n[BASE])[_TX_FIFO_INF] & 0xFFFF >= _NEEDED:
-        head = n[HEAD]
-    return head
+    return n[HEAD] if ptr32(n[BASE])[_TX_FIFO_INF] & 0xFFFF >= _NEEDED else 0
 
 
 @inline
@@ -342,6 +342,15 @@ def send(n: ptr32, length: int, payload: int, size: int):
         if size:                            # too short for a frame: the payload moves in, so that padding can follow
             _move(head + length, payload, size)
         _whole(e, head, length + size)
+
+
+@inline
+def linger(n: ptr32, looks: int) -> int:
+    """Look for a frame so often: how many looks are left when one is there, 0 if none came."""
+    e = ptr32(n[BASE])
+    while looks and e[_RX_FIFO_INF] >> 16 & 0xFF == 0:
+        looks = looks - 1
+    return looks
 
 
 # ---- sleep -----------------------------------------------------------------------------------------------------

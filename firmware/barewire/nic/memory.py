@@ -219,6 +219,12 @@ def flush(n: ptr32):
     pass
 
 
+@inline
+def linger(n: ptr32, looks: int) -> int:
+    """Looks that are left when a frame is there, 0 if none came: nobody fills the rings while we look."""
+    return 0
+
+
 @micropython.viper
 def arm(n: ptr32) -> int:
     """1 if there is nothing to do."""

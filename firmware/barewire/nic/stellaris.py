@@ -222,25 +222,25 @@ def reply(n: ptr32, length: int):
     """Send the received buffer itself, as changed in place, when the frame before it has left."""
     e = ptr32(n[BASE])
     n[LENGTH] = 0
-    turns = _TX_TURNS
-    while e[_TR] & _NEWTX and turns:
-        turns = turns - 1
-    if turns:
+    busy = e[_TR] & _NEWTX
+    if busy:
+        turns = _TX_TURNS
+        while busy and turns:
+            busy = e[_TR] & _NEWTX
+            turns = turns - 1
+    if busy:
+        fifo.trouble(n, STUCK)
+    else:
         at = n[BUFFER]
         ptr16(at)[0] = length - 14
         fifo.put(e, _DATA, at, (length + 5) >> 2)
         e[_TR] = _NEWTX
-    else:
-        fifo.trouble(n, STUCK)
 
 
 @inline
 def room(n: ptr32) -> int:
     """Address (2 mod 4) of the head buffer of 256 bytes; 0 while a frame is being sent."""
-    head = 0
-    if ptr32(n[BASE])[_TR] & _NEWTX == 0:
-        head = n[HEAD]
-    return head
+    return n[HEAD] if ptr32(n[BASE])[_TR] & _NEWTX == 0 else 0
 
 
 @inline
@@ -256,15 +256,29 @@ def send(n: ptr32, length: int, payload: int, size: int):
     head = n[HEAD]
     ptr16(head - 2)[0] = length + size - 14
     if size:
-        while length & 3 != 2 and size:             # until the FIFO is at a word's end
-            ptr8(head)[length] = ptr8(payload)[0]
-            length = length + 1
-            payload = payload + 1
-            size = size - 1
-    fifo.put(e, _DATA, head - 2, (length + 5) >> 2)
-    if size:
-        _put_payload(e, payload, size)
+        end = length
+        at = payload
+        left = size
+        while end & 3 != 2 and left:                # until the FIFO is at a word's end
+            ptr8(head)[end] = ptr8(at)[0]
+            end = end + 1
+            at = at + 1
+            left = left - 1
+        fifo.put(e, _DATA, head - 2, (end + 5) >> 2)
+        if left:
+            _put_payload(e, at, left)
+    else:
+        fifo.put(e, _DATA, head - 2, (length + 5) >> 2)
     e[_TR] = _NEWTX
+
+
+@inline
+def linger(n: ptr32, looks: int) -> int:
+    """Look for a frame so often: how many looks are left when one is there, 0 if none came."""
+    e = ptr32(n[BASE])
+    while looks and e[_NP] == 0:
+        looks = looks - 1
+    return looks
 
 
 # ---- sleep -----------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ import port
 import uctypes
 from micropython import const
 
-from barewire.board import RX_BUFFERS, SPIN, TX_HEADERS
+from barewire.board import RX_BUFFERS, TX_HEADERS
 from barewire.inline import inline
 from barewire.nic.pad import pad
 
@@ -446,6 +446,16 @@ def flush(n: ptr32):
         ptr32(n[_BASE])[_NOTIFY] = _RX
 
 
+@inline
+def linger(n: ptr32, looks: int) -> int:
+    """Look for a frame so often: how many looks are left when one is there, 0 if none came."""
+    used = ptr16(n[_RX_USED])
+    seen = n[_RX_SEEN]
+    while looks and used[1] == seen:
+        looks = looks - 1
+    return looks
+
+
 # ---- sleep -----------------------------------------------------------------------------------------------------
 @micropython.viper
 def arm(n: ptr32) -> int:
@@ -453,11 +463,7 @@ def arm(n: ptr32) -> int:
 
     Waits for received frames, or for a sent one while the card has no receive buffer: no frame can arrive then.
     """
-    used = ptr16(n[_RX_USED])
-    turns = SPIN
-    while turns and used[1] == n[_RX_SEEN]:
-        turns = turns - 1
-    if used[1] != n[_RX_SEEN]:
+    if ptr16(n[_RX_USED])[1] != n[_RX_SEEN]:
         return 0
     _reclaim(n)
     base = ptr32(n[_BASE])

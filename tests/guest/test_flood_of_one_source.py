@@ -7,7 +7,7 @@ import pytest
 from image import build, settings
 from image.settings import ROOT
 from tests.agree.frames import ACK, FIN, HOST, SYN, TCP, UDP, Connection, Peer, Segment, mss, tcp, udp
-from tests.agree.microvm import Image
+from tests.agree.image_target import Image
 
 FLOOD = 0x0A000232              # 10.0.2.50
 BURST = 40                      # frames of the flood in front of each of the good client's
@@ -76,7 +76,7 @@ def image(board, connections):
 
 def test_a_flood_from_one_source_takes_nothing_from_another(image, board, connections):
     start = time.monotonic()
-    with Image(image, board) as target:
+    with Image(board, image) as target:
         flood = Flooded(target)
         peer = Peer(flood)
         asked = served = pages = whole = 0
@@ -110,7 +110,7 @@ def test_a_flood_from_one_source_takes_nothing_from_another(image, board, connec
 def test_who_is_in_no_list_gets_nothing(image, board, connections):
     """Not even under the good client's Ethernet address."""
     stranger = 0x0B000001
-    with Image(image, board) as target:
+    with Image(board, image) as target:
         before = Connection(Peer(target), 20000, HOST).get("/favicon.svg")
         for port in range(200):
             for frame in (udp(7, b"?", source=stranger), udp(5005, b"?", source=stranger), tcp(SYN, 1, port=port + 1, source=stranger),
