@@ -26,7 +26,8 @@ TIMES = 5                       # twice as many connections fit into one turn of
 NOW, ALL = 10000, 65535         # ms: announced, and no sensor reading is due
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
-# Operation: at least (issue 5), and the peers of `make bench` in the order of PEERS: callgrind, gcc 12.2, the same frames
+# Operation: the goal, and what the peers were once measured to take for it (callgrind on gcc 12.2 builds, frames in memory), in
+# the order of PEERS
 PEERS = "lwIP -O3 -flto", "lwIP -O2", "smoltcp 0.13", "Mongoose 7.22", "MicroPython + lwIP"
 WHAT = {
     "UDP echo 32 B": (400, 1140, 1528, 1791, 2279, 6091),

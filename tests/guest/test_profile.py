@@ -11,7 +11,8 @@ def of(lines, name):
     return sum(count for (where, function, _), count in lines.items() if f"{where.partition(':')[0]} {function}" == name)
 
 
-@pytest.mark.parametrize("what", native.WHAT)
+@pytest.mark.parametrize("what", [pytest.param(what, marks=() if what.startswith(("UDP", "GET")) else pytest.mark.soak)
+                                  for what in native.WHAT])
 def test_unix_adds_up_and_repeats(what):
     lines, times = profile.on_unix(what)
     assert profile.on_unix(what) == (lines, times)
