@@ -1,4 +1,4 @@
-"""The Cortex-M boards: the port by itself, and the example appliance on it. See image/port/cortex_m and issue 4, "Figures"."""
+"""The Cortex-M boards: the port by itself, and the example appliance on it. See image/port/cortex_m."""
 import os
 import re
 import socket
