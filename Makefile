@@ -7,11 +7,13 @@
 #               BOARD is microvm, lm3s6965evb or mps2_an385
 #   make run    BOARD=mps2_an385 DEV=1 [PROMPT=2323]   the development image: a prompt for mpremote beside the appliance
 #   make sim    [CONFIG=] [HTTP=8080]                  the same appliance under CPython
-#   make bench  [ARGS=instructions]                    tables of measurements; or only what a packet costs a Cortex-M3
+#   make bench  [ARGS=instructions]                    tables of measurements; or only the instructions per operation
+#   make profile BOARD=unix [TRAFFIC=get]              instructions by source line; TRAFFIC: udp icmp get connection sensor
 #   make flash  BOARD=lm3s6965evb [CONFIG=] [PORT=]    onto a real board; PORT: which debugger, by serial number or USB place
 #
 # MICROPYTHON=dir uses a MicroPython 1.25 source tree that is there instead of fetching one.
 BOARD = microvm
+TRAFFIC = get
 CONFIG = appliance.toml
 BUILD = build
 HTTP = 8080
@@ -25,7 +27,7 @@ export ACCEL MICROPYTHON
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak image sim bench flash setup setup-test setup-soak
+.PHONY: help run test soak image sim bench profile flash setup setup-test setup-soak
 
 help:
 	@sed -n '/^#   make/s/^# *//p' Makefile
@@ -62,6 +64,11 @@ bench: setup-test
 	@python3 image/micropython.py unix >/dev/null
 	@python3 image/build.py
 	@$(VENV) -m tests.bench $(ARGS)
+
+profile: BOARD = unix
+profile: setup-test
+	@python3 image/micropython.py unix >/dev/null
+	@$(VENV) -m tests.bench.profile $(BOARD) $(TRAFFIC)
 
 flash:
 	@image/setup.sh flash $(BOARD)

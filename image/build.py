@@ -86,7 +86,8 @@ def cross_compile(gen: Path, out: Path, build: dict) -> list[Path]:
         name = path.relative_to(gen)
         mpy = out / name.with_suffix(".mpy")
         mpy.parent.mkdir(parents=True, exist_ok=True)
-        command(tool, "-X", "heapsize=64m", f"-march={build['march']}", f"-msmall-int-bits={build['small_int_bits']}", "-s", name, "-o", mpy, path)
+        command("env", f"MPY_LINES={mpy.with_suffix('.lines')}", tool, "-X", "heapsize=64m", f"-march={build['march']}",
+                f"-msmall-int-bits={build['small_int_bits']}", "-s", name, "-o", mpy, path)
         return mpy
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

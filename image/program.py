@@ -119,6 +119,7 @@ class Program:
     def __init__(self, find, live, word: int):
         self._find, self._live, self.word = find, live, word
         self.units = {}
+        self.origins = {}       # path of a module -> function -> where its statements come from (specialize.Origins)
 
     def unit(self, name: str) -> Unit | None:
         if name not in self.units:

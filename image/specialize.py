@@ -36,7 +36,8 @@ def specialize(config: Config, board: str, out, root: Path = FIRMWARE) -> list[P
         raise SpecializeError(f"there is no board {board}; known: {', '.join(boards)}")
     firmware = loader.load(config, board=board, root=root)
     sources = Sources(firmware, config, board, root)
-    texts = generate(Program(sources.find, sources.live, firmware.word))
+    program = Program(sources.find, sources.live, firmware.word)
+    texts = generate(program)
     out = Path(out)
     for stale in {*out.glob("*.py"), *out.glob("barewire/**/*.py"), *out.glob("app/**/*.py")}:
         if stale.relative_to(out).as_posix() not in texts:
@@ -46,6 +47,9 @@ def specialize(config: Config, board: str, out, root: Path = FIRMWARE) -> list[P
         if not path.is_file() or path.read_text("utf-8") != text:       # an unchanged file is not built again
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
+            path.with_suffix(".origins").unlink(missing_ok=True)
+        if origins := program.origins.get(name):
+            path.with_suffix(".origins").write_text(origins_text(text, origins))
     return [out / name for name in texts]
 
 
@@ -103,7 +107,7 @@ def generate(program: Program) -> dict[str, str]:
             unit.tree.body.insert(1 if ast.get_docstring(unit.tree) else 0,
                                   place(ast.Import([ast.alias("micropython")]), unit.tree.body[0]))
     needed = Needed(program, final=True)
-    return {path_of(program.unit(name)): text_of(needed, program.unit(name)) for name in needed.modules}
+    return {path_of(program.unit(name)): text_of(program, needed, program.unit(name)) for name in needed.modules}
 
 
 def inline_calls(program: Program, needed: Needed, unit: Unit) -> list[ast.FunctionDef]:
@@ -133,9 +137,34 @@ def path_of(unit: Unit) -> str:
     return unit.name.replace(".", "/") + ("/__init__.py" if unit.path.endswith("__init__.py") else ".py")
 
 
-def text_of(needed: Needed, unit: Unit) -> str:
-    body = [Origins(node).function() if isinstance(node, ast.FunctionDef) else node for node in needed.body(unit)]
+def text_of(program: Program, needed: Needed, unit: Unit) -> str:
+    body = []
+    for node in needed.body(unit):
+        if isinstance(node, ast.FunctionDef):
+            program.origins.setdefault(path_of(unit), {})[node.name] = origins = Origins(node)
+            node = origins.function()
+        body.append(node)
     return f"# Made by image/specialize.py from firmware/{unit.path}\n{ast.unparse(ast.Module(body, []))}\n"
+
+
+def origins_text(text: str, origins: dict) -> str:
+    """For the lines of hot functions in a module's text: "LINE barewire/tcp.py:123 input", for image/profile.py."""
+    lines = []
+    for function in ast.parse(text).body:
+        known = isinstance(function, ast.FunctionDef) and origins[function.name].all
+        if known:
+            found = list(statements(function.body))
+            assert len(found) == len(known)
+            lines += [f"{node.lineno} {origin}\n" for node, origin in zip(found, known)]
+    return "".join(lines)
+
+
+def statements(block: list):
+    """All statements of a block, in the order of their text."""
+    for statement in block:
+        yield statement
+        for field in ("body", "orelse"):
+            yield from statements(getattr(statement, field, None) or [])
 
 
 class Origins:
@@ -144,6 +173,7 @@ class Origins:
     def __init__(self, function: ast.FunctionDef):
         self.root = function
         self.last = (function.src, function.name)
+        self.all = []           # of each statement, in the order of their text
 
     def function(self) -> ast.FunctionDef:
         if not any(mark.startswith("micropython.") for mark in map(ast.unparse, self.root.decorator_list)):
@@ -157,6 +187,7 @@ class Origins:
             if (statement.src, statement.fn) != self.last:
                 self.last = (statement.src, statement.fn)
                 out.append(ast.Expr(ast.Name(f"# {statement.src}:{statement.lineno} {statement.fn}")))     # unparsed as it is
+            self.all.append(f"{statement.src}:{statement.lineno} {statement.fn}")
             for field in ("body", "orelse"):
                 if getattr(statement, field, None) and isinstance(statement, ast.stmt):
                     setattr(statement, field, self.block(getattr(statement, field)))

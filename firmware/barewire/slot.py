@@ -185,7 +185,8 @@ def unqueue(s: ptr32, c: ptr32):
     c[QUEUE_SEQ] = c[QUEUE + 3]
     c[QUEUED] = c[QUEUED] - 1
     k = QUEUE
-    while k < QUEUE + 4 * QUEUE_SIZE - 4:
+    end = QUEUE + (c[QUEUED] << 2)
+    while k < end:
         c[k] = c[k + 4]
         k = k + 1
 

@@ -187,7 +187,7 @@ def turn(n: ptr32, s: ptr32, t: ptr32, tick: int) -> int:
                 event = AGAIN
             else:
                 event = wait(n, s)
-                if board.SPIN and event:        # what comes now costs neither the way to sleep nor an interrupt
+                if board.SPIN and event > 1:    # what comes now costs neither the way to sleep nor an interrupt
                     looks = driver.linger(n, looks)
                     if looks:
                         event = 0

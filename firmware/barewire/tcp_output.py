@@ -160,10 +160,16 @@ def emit(n: ptr32, s: ptr32, c: ptr32, room: int, r: int, off: int, seq: int, si
     f = ptr16(room)
     f[0] = c[HEADER] >> 16 & 0xFFFF
     to = ptr32(room + 2)
-    k = 0
-    while k < 13:
-        to[k] = c[HEADER + 1 + k]
-        k = k + 1
+    to[0] = c[HEADER + 1]
+    to[1] = c[HEADER + 2]
+    to[2] = c[HEADER + 3]
+    to[3] = c[HEADER + 4]
+    to[4] = c[HEADER + 5]
+    to[5] = c[HEADER + 6]
+    to[6] = c[HEADER + 7]
+    to[7] = c[HEADER + 8]
+    to[8] = c[HEADER + 9]
+    to[12] = c[HEADER + 13]         # what lies between is written below: SEQ, ACK, flags and window
     payload = 0
     total = c[TCP_PART]
     if size:

@@ -1,6 +1,6 @@
 """make bench: what an appliance reaches on this machine, as a table, printed and written to build/bench.md.
 
-    python -m tests.bench [instructions]        instructions: only those of the Cortex-M boards
+    python -m tests.bench [instructions]        instructions: only those per operation
 
 Every figure is the median of three runs, with the least and the greatest, unless its line says otherwise. The host, the
 load and the appliance share the machine's processors, so a busy machine shows in all of them.
@@ -15,7 +15,7 @@ from pathlib import Path
 from image import build, settings
 from image.qemu import Qemu
 from image.settings import ROOT, Refused
-from tests.bench import instructions, linux_guest, measure
+from tests.bench import instructions, linux_guest, measure, native
 from tests.real import network
 
 RUNS, SECONDS = 3, 2
@@ -145,8 +145,12 @@ def simulator_rows(table: Table, quiet: Path) -> None:
 
 
 def instruction_tables(path: Path) -> None:
-    """What a packet costs a Cortex-M3, driver included: the same figures each time."""
-    table = Table(path, "Instructions from one look into the receive FIFO to the next, counted in QEMU.\n\n"
+    """What an operation costs, the same figures each time: x86-64 without a driver, a Cortex-M3 with it."""
+    table = Table(path, "Instructions per operation on x86-64, frames in memory, counted one by one; beside them what peers take.\n\n"
+                  f"| what | barewire | goal | {' | '.join(native.PEERS)} |\n|---|--:|--:|{'--:|' * len(native.PEERS)}")
+    for what, count in native.counted().items():
+        table.say(f"| {what} | {count:,} | " + " | ".join(f"{n:,}" if n else "-" for n in native.WHAT[what]) + " |")
+    table.say("\nInstructions from one look into the receive FIFO to the next, counted in QEMU.\n\n"
                   "| board | what | instructions | goal |\n|---|---|--:|--:|")
     for board in instructions.CARDS:
         with contextlib.redirect_stdout(None):

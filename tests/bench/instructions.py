@@ -10,6 +10,7 @@ import socket
 import statistics
 import subprocess
 import tarfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,7 +79,8 @@ echo_port = 7
 class Counted:
     """A board's appliance under the plugin, and the wire to it (QEMU, "-netdev dgram"). A context manager."""
 
-    def __init__(self, board: str, config: Path):
+    def __init__(self, board: str, config: Path, code: tuple[int, int] | None = None):
+        """`code`: addresses whose instructions are counted one by one."""
         self.registers = CARDS[board]
         image = build.build_image(board, config, config.parent / "build")
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -91,6 +93,8 @@ class Counted:
         netdev = (f"dgram,local.type=inet,local.host=127.0.0.1,local.port={self.there[1]},"
                   f"remote.type=inet,remote.host=127.0.0.1,remote.port={self.socket.getsockname()[1]}")
         places = ",".join(f"at={address:#x}" for address in dict.fromkeys(self.registers))
+        if code:
+            places += f",code={code[0]:#x},end={code[1]:#x}"
         self.machine = Qemu(board=board, image=image, netdev=netdev, extra=["-plugin", f"{plugin()},out={self.log},{places}"])
 
     def __enter__(self) -> "Counted":
@@ -132,6 +136,20 @@ class Counted:
                 start, took = count, False
             took = took or kind == "take"
         return found
+
+    def executed(self) -> list[tuple[int, Counter]]:
+        """The instructions of looks() in which a frame was taken, barriers left out: how many in all, and by address."""
+        found, counts = [], Counter()
+        look = f"{list(dict.fromkeys(self.registers)).index(self.registers[0])}r"
+        for line in self.log.read_text().splitlines():
+            words = line.split()
+            if words[0] == "c" and len(words) == 3:
+                counts[int(words[1], 16)] = int(words[2])
+            elif words[0] == look:
+                found.append(counts)
+                counts = Counter()
+        spans = [(count, one) for (took, count), one in zip(self.looks(), found[1:]) if took]
+        return spans[::2]
 
     def taken(self) -> list[int]:
         """The instructions that each frame took, barriers left out, in the order of their arrival."""
@@ -176,6 +194,22 @@ def packets(board: str) -> dict[str, int]:
     # empty turns; what that takes depends on the time of day, as it sets the clock's alarm.
     least["idle turn"] = statistics.mode(min(a, b) for (took, a), (took_too, b) in zip(looks, looks[1:]) if not took and not took_too)
     return least
+
+
+def executed(board: str, what: str, code: tuple[int, int]) -> tuple[int, Counter]:
+    """Instructions of one operation of WHAT, of its cheapest frames: how many, and those of `code` by address."""
+    single = {"UDP echo 22 B": udp(7, bytes(range(22))), "ICMP echo 56 B": icmp(data=bytes(range(56)))}
+    with Counted(board, configuration(FOLDER / "counted", 60000), code) as wire:
+        for k in range(TIMES):
+            if what in single:
+                wire.send(single[what])
+            else:
+                connection(wire, 40000 + k)
+        spans = wire.executed()
+    frames_each = 1 if what in single else 8                # SYN ACK GET ACK GET ACK FIN ACK
+    least = [min(spans[k::frames_each], key=lambda span: span[0]) for k in range(frames_each)]
+    wanted = {"GET 1 KiB and its ACK": least[4:6], "whole connection": least[:4] + least[6:]}.get(what, least)
+    return sum(count for count, _ in wanted), sum((one for _, one in wanted), Counter())
 
 
 def sensor_datagram(board: str) -> int:

@@ -1,4 +1,4 @@
-"""The example appliance boots: how fast, in how little memory, and what it says where it cannot. See issue 2, "Figures"."""
+"""The example appliance boots: how fast, in how little memory, and what it says where it cannot."""
 import socket
 import subprocess
 import time

@@ -1,4 +1,4 @@
-"""The Cortex-M boards: the port by itself, and the example appliance on it. See image/port/cortex_m and issue 4, "Figures"."""
+"""The Cortex-M boards: the port by itself, and the example appliance on it. See image/port/cortex_m."""
 import os
 import re
 import socket
@@ -223,9 +223,10 @@ def test_runts_and_giants_are_counted_said_once_and_served_on(image, board):
     with Image(board, image) as target:
         for size in sizes * 3:
             assert target.exchange((MAC + bytes(2100))[:size]) == []
-        console = target.machine.console
         port = Connection(Peer(target), 60001)
         metrics = port.get("/metrics").decode()
+        target.machine.wait_for(r"^network card: ")
+        console = target.machine.console
     assert int(re.search(r"^nic_rx_bad (\d+)$", metrics, re.M)[1]) == 3 * len(bad)
     assert console == "barewire: greenhouse ready at 10.0.2.15\nnetwork card: the first nic_rx_bad\n"
 

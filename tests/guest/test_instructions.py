@@ -1,4 +1,4 @@
-"""Issue 4, "Figures": what a packet costs a Cortex-M3 board at the most, counted in QEMU (tests/bench/instructions.py)."""
+"""What a packet costs a Cortex-M3 board at the most, counted in QEMU (tests/bench/instructions.py)."""
 import pytest
 
 from tests.bench import instructions

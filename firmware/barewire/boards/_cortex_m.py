@@ -6,11 +6,12 @@ from barewire import config, driver
 
 def idle(n, ms):
     """Sleep until the card has something or `ms` have passed, whatever comes first."""
-    if driver.arm(n):
-        port.idle(ms)
+    nothing = driver.arm(n)
     line = driver.news(n)
     if line:
         print(line)
+    if nothing:
+        port.idle(ms)
 
 
 def entropy():
