@@ -117,6 +117,8 @@ class Document:
             self.fail("", "", f"byte {error.start} is not UTF-8; save the file as UTF-8")
         except tomllib.TOMLDecodeError as error:
             self.fail("", "", f"not TOML: {error}; correct that line")
+        except (RecursionError, ValueError) as error:       # brackets, digits without end
+            self.fail("", "", f"cannot be read ({type(error).__name__}): something in it is too long or too deep; shorten it")
         self.refuse_unknown()
 
     def fail(self, section: str, key: str, what: str):

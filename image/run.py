@@ -25,6 +25,8 @@ from image.settings import ROOT, Refused  # noqa: E402
 def free(kind: socket.SocketKind, port: int, way_out: str) -> None:
     """Refuses a port of 127.0.0.1 that another program holds."""
     name = "tcp" if kind == socket.SOCK_STREAM else "udp"
+    if not 0 < port < 65536:
+        raise Refused(f"{name} port {port}: there are ports from 1 to 65535; name one of them")
     with socket.socket(socket.AF_INET, kind) as probe:
         if kind == socket.SOCK_STREAM:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

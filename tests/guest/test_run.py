@@ -10,7 +10,8 @@ import urllib.request
 import pytest
 
 from image import build
-from image.settings import ROOT
+from image.run import free
+from image.settings import ROOT, Refused
 from tests.guest.test_qemu import children, gone
 
 
@@ -93,3 +94,9 @@ def test_taken_port_is_one_line_and_starts_nothing(running, which, way_out):
         output, errors = process.communicate(timeout=10)
     assert process.returncode == 2 and output == ""
     assert errors.count("\n") == 1 and f"port {port} of 127.0.0.1 is taken: " in errors and way_out in errors
+
+
+@pytest.mark.parametrize("port", (-1, 0, 65536, 70000))
+def test_a_port_that_there_is_not_is_one_line(port):
+    with pytest.raises(Refused, match=f"tcp port {port}: there are ports from 1 to 65535"):
+        free(socket.SOCK_STREAM, port, "")

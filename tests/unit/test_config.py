@@ -100,6 +100,8 @@ def test_limits_and_what_holds_without_them(read):
     ("[net]", "[net] address: missing; add it"),
     ("net = 1", "net: stands outside of a section"),
     ("x y", "not TOML: Expected '=' after a key"),
+    ("x = " + 5000 * "[", "too long or too deep"),
+    ("x = " + 5000 * "1", "too long or too deep"),
     (b"\xff", "byte 0 is not UTF-8"),
     (NET + "[wifi]", "[wifi]: unknown section; there are [appliance], [net], [sensor], [http], [udp]"),
     (NET + "mask = 24", "[net] mask: unknown key; this section has address, gateway, mac"),
