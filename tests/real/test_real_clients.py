@@ -101,14 +101,12 @@ def test_requests_uploads_what_nobody_wants(image):
         answer = session.post(f"{URL}/", data=b"x" * 1000, timeout=10)
         assert answer.status_code == 405
         answer = session.post(f"{URL}/", data=iter([b"chunk", b"of", b"ten bytes"]), timeout=10)
-        assert answer.status_code in (405, 411, 501)
+        assert answer.status_code == 405
         assert session.get(f"{URL}/big.bin", timeout=10).content == BIG
 
 
 def test_requests_asks_for_a_range(image):
-    """A server may answer with the whole (RFC 9110 section 14.2); what it answers is what it says."""
     answer = requests.get(f"{URL}/big.bin", headers={"Range": "bytes=1000-1999"}, timeout=10)
-    if answer.headers.get("Accept-Ranges") == "bytes":
-        assert answer.status_code == 206
-    expected = {200: BIG, 206: BIG[1000:2000]}
-    assert answer.content == expected[answer.status_code]
+    assert answer.headers["Accept-Ranges"] == "bytes"
+    assert answer.headers["Content-Range"] == f"bytes 1000-1999/{len(BIG)}"
+    assert (answer.status_code, answer.content) == (206, BIG[1000:2000])
