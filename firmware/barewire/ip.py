@@ -3,7 +3,7 @@
 Fragments and options are dropped and counted: nothing this appliance serves needs them.
 Everything sent has DF set and identification 0, as RFC 6864 section 4.1 allows for atomic datagrams.
 """
-from . import counters, limits
+from . import config, counters, limits
 from .checksum import fold, valid
 from .counters import count
 from .inline import inline
@@ -45,7 +45,7 @@ def check(s: ptr32, f: ptr16, length: int) -> int:
     elif not source_ok(f, b[IP_SRC_BYTE]):
         count(s, counters.IP_SOURCE)
         size = 0
-    elif not limits.net_allows(s, f):
+    elif not limits.allows(s, f, limits.NET_LIST, config.NET_ALLOW):
         count(s, counters.IP_DENIED)
         size = 0
     return size

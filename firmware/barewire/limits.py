@@ -73,35 +73,11 @@ def inside(s: ptr32, f: ptr16, at: int, n: int) -> int:
 
 
 @inline
-def net_allows(s: ptr32, f: ptr16) -> int:
-    """Whether [net] allow has the source of frame f."""
-    if not config.NET_ALLOW:
+def allows(s: ptr32, f: ptr16, at: int, n: int) -> int:
+    """Whether the list of n networks from word `at` on has the source of frame f; one that is not configured has all."""
+    if n == 0:
         return 1
-    return inside(s, f, NET_LIST, config.NET_ALLOW)
-
-
-@inline
-def http_allows(s: ptr32, f: ptr16) -> int:
-    """Whether [http] allow has the source of frame f."""
-    if not config.HTTP_ALLOW:
-        return 1
-    return inside(s, f, HTTP_LIST, config.HTTP_ALLOW)
-
-
-@inline
-def echo_allows(s: ptr32, f: ptr16) -> int:
-    """Whether [udp] allow has the source of frame f."""
-    if not config.UDP_ALLOW:
-        return 1
-    return inside(s, f, ECHO_LIST, config.UDP_ALLOW)
-
-
-@inline
-def query_allows(s: ptr32, f: ptr16) -> int:
-    """Whether [sensor] allow has the source of frame f."""
-    if not config.SENSOR_ALLOW:
-        return 1
-    return inside(s, f, QUERY_LIST, config.SENSOR_ALLOW)
+    return inside(s, f, at, n)
 
 
 # ---- token buckets --------------------------------------------------------------------------------------------

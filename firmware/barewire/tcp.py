@@ -51,7 +51,7 @@ def input(s: ptr32, f: ptr16, n: int, total: int, at: int) -> int:
                     old = at
                     at = 0
             if at == 0:
-                if limits.http_allows(s, f):
+                if limits.allows(s, f, limits.HTTP_LIST, config.HTTP_ALLOW):
                     at = listen(s, f, flags, old)
                 else:
                     count(s, counters.HTTP_DENIED)

@@ -58,11 +58,11 @@ def refused(s: ptr32, f: ptr16) -> int:
     no = 0
     asked = 1
     if config.UDP_ECHO_PORT and f[UDP_DST] == ECHO_PORT:
-        if not limits.echo_allows(s, f):
+        if not limits.allows(s, f, limits.ECHO_LIST, config.UDP_ALLOW):
             count(s, counters.UDP_DENIED)
             no = 1
     elif config.QUERY_PORT and f[UDP_DST] == QUERY_PORT:
-        if not limits.query_allows(s, f):
+        if not limits.allows(s, f, limits.QUERY_LIST, config.SENSOR_ALLOW):
             count(s, counters.SENSOR_DENIED)
             no = 1
     else:
