@@ -3,7 +3,6 @@
 `e` are the card's registers, `register` is the index of its data. Sixteen words a turn: on a Cortex-M3 two instructions
 each, as our emitter keeps both pointers in registers.
 """
-import uctypes
 from micropython import const
 
 from barewire.inline import inline
@@ -26,15 +25,6 @@ SHARED = const(13)              # a card's own words follow
 
 LINK_NEWS = const(1)
 TROUBLE = const(2)
-
-_keep = []      # a card's block holds addresses only: this keeps the memory from being collected
-
-
-def memory(size):
-    """The address of `size` zeroed bytes at a word's start, for good."""
-    block = bytearray(size + 3)
-    _keep.append(block)
-    return (uctypes.addressof(block) + 3) & -4
 
 
 @inline

@@ -13,6 +13,7 @@ from micropython import const
 
 from barewire.inline import inline
 from barewire.nic import fifo, phy
+from barewire.nic.block import memory
 from barewire.nic.fifo import (BASE, BUFFER, CHECK, ERRORS, HEAD, LENGTH, LOST, NEWS, OVERFLOW, SHARED, STUCK, TROUBLE, flush,
                                frame, release)      # noqa: F401  the last three are a driver's to have
 from barewire.nic.phy import link, news             # noqa: F401  so are these
@@ -228,8 +229,8 @@ def open(where):
     if not _there(base):
         raise OSError("no network card: no LAN9118 at 0x%x00" % (base >> 6))
     n = array("I", bytearray(4 * _WORDS))
-    n[BUFFER] = fifo.memory(_BUFFER_BYTES)
-    n[HEAD] = fifo.memory(_HEAD_BYTES) + 2
+    n[BUFFER] = memory(_BUFFER_BYTES)
+    n[HEAD] = memory(_HEAD_BYTES) + 2
     if not _start(n, base, _BUSY):
         raise OSError("LAN9118 at 0x%x00: does not finish its reset" % (base >> 6))
     _set_address(n, address or given(mac(n)))

@@ -14,6 +14,7 @@ from micropython import const
 
 from barewire.board import RX_BUFFERS, TX_HEADERS
 from barewire.inline import inline
+from barewire.nic.block import memory
 
 RX_SIZE = RX_BUFFERS
 TX_SIZE = RX_BUFFERS + TX_HEADERS       # all that can be waiting at once, so the ring itself never fills
@@ -51,14 +52,6 @@ NIC_COUNTERS = (
 )
 NIC_NAMES = tuple((name, index) for name, _, index in NIC_COUNTERS)
 
-_keep = []      # n holds addresses only: this keeps the memory from being collected
-
-
-def _memory(size):
-    block = bytearray(size + 3)
-    _keep.append(block)
-    return (uctypes.addressof(block) + 3) & -4
-
 
 def open(where):
     """A new card; `where` is not used.  Returns the block n."""
@@ -68,11 +61,11 @@ def open(where):
     if uctypes.addressof(n) >> 32:
         raise OSError("memory above 4 GiB does not fit the words of the stack: link without PIE, and run with"
                       " MALLOC_MMAP_THRESHOLD_=33554432 in the environment")
-    n[_SLOTS] = _memory(RX_SIZE * _SLOT)
-    n[_LENGTHS] = _memory(4 * RX_SIZE)
-    n[_HELD] = _memory(4 * RX_SIZE)
-    n[_HEADS] = _memory(TX_HEADERS << _HEAD_SHIFT)
-    n[_RING] = _memory(16 * TX_SIZE)
+    n[_SLOTS] = memory(RX_SIZE * _SLOT)
+    n[_LENGTHS] = memory(4 * RX_SIZE)
+    n[_HELD] = memory(4 * RX_SIZE)
+    n[_HEADS] = memory(TX_HEADERS << _HEAD_SHIFT)
+    n[_RING] = memory(16 * TX_SIZE)
     return n
 
 

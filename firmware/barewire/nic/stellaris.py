@@ -16,6 +16,7 @@ from micropython import const
 
 from barewire.inline import inline
 from barewire.nic import fifo, phy
+from barewire.nic.block import memory
 from barewire.nic.fifo import (BASE, BUFFER, CHECK, ERRORS, HEAD, LENGTH, LOST, NEWS, OVERFLOW, SHARED, STUCK, flush,
                                frame, release)      # noqa: F401  the last three are a driver's to have
 from barewire.nic.phy import link, news             # noqa: F401  so are these
@@ -137,8 +138,8 @@ def open(where):
     """Start the controller; `where` is (address of its registers / 4, its MAC address). Returns the block n."""
     base, address = where
     n = array("I", bytearray(4 * SHARED))
-    n[BUFFER] = fifo.memory(_BUFFER_BYTES)
-    n[HEAD] = fifo.memory(_HEAD_BYTES) + 2
+    n[BUFFER] = memory(_BUFFER_BYTES)
+    n[HEAD] = memory(_HEAD_BYTES) + 2
     _start(n, base, address)
     phy.attach(_mii, _duplex, _MASK, _CHANGE, _EVENTS, NIC_NAMES)
     phy.look(n)

@@ -16,11 +16,11 @@ from array import array
 
 import micropython
 import port
-import uctypes
 from micropython import const
 
 from barewire.board import RX_BUFFERS, TX_HEADERS
 from barewire.inline import inline
+from barewire.nic.block import memory
 from barewire.nic.pad import pad
 
 # ---- registers (4.2.2; legacy ones: 4.2.4)
@@ -124,8 +124,6 @@ NIC_COUNTERS = (
 )
 NIC_NAMES = tuple((name, index) for name, _, index in NIC_COUNTERS)
 
-_keep = []      # n holds addresses only: this keeps the memory from being collected
-
 
 # ---- start-up --------------------------------------------------------------------------------------------------
 @micropython.viper
@@ -177,18 +175,11 @@ def _prepare(n: ptr32):
     ptr16(n[_TX_AVAIL])[0] = _NO_INTERRUPT
 
 
-def _aligned(size, alignment):
-    """The address of `size` bytes of zeroed memory that are never collected."""
-    memory = bytearray(size + alignment - 1)
-    _keep.append(memory)
-    return (uctypes.addressof(memory) + alignment - 1) & -alignment
-
-
 def _ring(size):
     """Memory of a queue in the one layout that serves legacy and modern cards (2.7.2): desc, avail, used."""
     avail = 16 * size
     used = (avail + 6 + 2 * size + _PAGE - 1) & -_PAGE
-    desc = _aligned(used + 6 + 8 * size, _PAGE)
+    desc = memory(used + 6 + 8 * size, _PAGE)
     return desc, desc + avail, desc + used
 
 
@@ -265,9 +256,9 @@ def open(where):
     n[_HEADER] = 10 if legacy else 12
     rx = n[_RX_DESC], n[_RX_AVAIL], n[_RX_USED] = _ring(RX_SIZE)
     tx = n[_TX_DESC], n[_TX_AVAIL], n[_TX_USED] = _ring(TX_SIZE)
-    n[_RX_SLOTS] = _aligned(RX_SIZE * _SLOT, 64)
-    n[_TX_HEADS] = _aligned(TX_HEADERS * _HEAD_SLOT, 16)
-    n[_FREE] = _aligned(2 * TX_HEADERS, 4)
+    n[_RX_SLOTS] = memory(RX_SIZE * _SLOT, 64)
+    n[_TX_HEADS] = memory(TX_HEADERS * _HEAD_SLOT, 16)
+    n[_FREE] = memory(2 * TX_HEADERS, 4)
     _prepare(n)
     if legacy:
         _put(base, _GUEST_PAGE_SIZE, _PAGE)
