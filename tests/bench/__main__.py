@@ -146,7 +146,9 @@ def simulator_rows(table: Table, quiet: Path) -> None:
 
 def instruction_tables(path: Path) -> None:
     """What an operation costs, the same figures each time: x86-64 without a driver, a Cortex-M3 with it."""
-    table = Table(path, "Instructions per operation on x86-64, frames in memory, counted one by one; beside them what peers take.\n\n"
+    table = Table(path, "Instructions per operation on x86-64, frames in memory, counted one by one; beside them what peers were once "
+                        "measured to take\n(callgrind, gcc 12.2): those columns are constants of tests/bench/native.py, "
+                        "which no command measures again.\n\n"
                   f"| what | barewire | goal | {' | '.join(native.PEERS)} |\n|---|--:|--:|{'--:|' * len(native.PEERS)}")
     for what, count in native.counted().items():
         table.say(f"| {what} | {count:,} | " + " | ".join(f"{n:,}" if n else "-" for n in native.WHAT[what]) + " |")
