@@ -1,4 +1,6 @@
 """`make run` as its user meets it: a URL that answers, datagrams as they come, Ctrl-C, ports that are taken."""
+import ctypes
+import os
 import re
 import signal
 import socket
@@ -66,18 +68,37 @@ def test_url_datagrams_and_ctrl_c(running, board):
     assert all(map(gone, helpers))
 
 
+def until(process, words: str) -> None:
+    """Reads what the process prints up to the line with `words`."""
+    while words not in (line := process.stdout.readline()):
+        assert line, f"it ended with {process.wait(5)}: {process.stderr.read()}"
+
+
 def test_query_reaches_the_sensor(running):
     process = running(free_port(socket.SOCK_STREAM))
     try:
-        while "sensor query" not in process.stdout.readline():
-            pass
+        until(process, "sensor query")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
             asking.settimeout(5)
             asking.sendto(b"?", ("127.0.0.1", running.query))
             assert len(asking.recv(2048)) >= 16
     finally:
         process.terminate()
-        process.communicate()
+        process.communicate(timeout=5)
+
+
+def test_a_signal_that_interrupts_nothing_ends_it_too(running):
+    """As one does that comes between Python's look for signals and the wait for QEMU: here another thread is given it."""
+    process = running(free_port(socket.SOCK_STREAM))
+    try:
+        until(process, "Ctrl-C ends it")
+        time.sleep(0.2)     # it waits now
+        (reader,) = [int(task) for task in os.listdir(f"/proc/{process.pid}/task") if int(task) != process.pid]
+        assert ctypes.CDLL(None).tgkill(process.pid, reader, signal.SIGTERM) == 0
+        process.communicate(timeout=5)
+        assert process.returncode == 143
+    finally:
+        process.kill()
 
 
 @pytest.mark.parametrize("which, way_out", [("http", "say make run HTTP=another"), ("query", "say make run QUERY=another"),
