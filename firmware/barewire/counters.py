@@ -78,6 +78,7 @@ COUNTERS = (
     ("tcp_reset_limited", "RST not sent: rate limit"),
     ("tcp_challenge", "challenge ACKs sent (RFC 5961)"),
     ("tcp_challenge_limited", "challenge ACKs not sent: rate limit"),
+    ("tcp_ack_limited", "ACKs of ACKs not sent: rate limit"),
     ("tcp_out_of_window", "segments outside the window"),
     ("tcp_bad_ack", "segments with an impossible ACK"),
     ("tcp_out_of_order", "segments beyond a gap"),
