@@ -9,7 +9,6 @@ compiled once per board into build/port-<board>/libport.a, so another appliance 
 BUILD/<board>-dev/appliance.elf, which has a compiler, a prompt and files beside the appliance.
 Formats: .mpy (MicroPython 1.25, py/persistentcode.h), frozen modules (tools/mpy-tool.py, py/frozenmod.h).
 """
-import argparse
 import contextlib
 import hashlib
 import os
@@ -185,7 +184,7 @@ def build_image(board: str, config: Path, folder: Path, gen: Path | None = None,
 
 
 def run() -> None:
-    parser = argparse.ArgumentParser(description="Build an appliance's image.")
+    parser = settings.Arguments(description="Build an appliance's image.")
     parser.add_argument("--board", default="microvm")
     parser.add_argument("--config", default="appliance.toml", type=Path)
     parser.add_argument("--build", default="build", type=Path)

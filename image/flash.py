@@ -6,7 +6,6 @@ The [flash] table of a board's settings says which of OpenOCD's board files know
 command is that of the OpenOCD User's Guide, "Flash Programming" (program). --port tells which of several boards: the
 serial number of its debugger, or its place on the USB, as in 1-2.3. --dry-run prints the command and ends.
 """
-import argparse
 import re
 import shlex
 import shutil
@@ -50,7 +49,7 @@ def explain(said: str) -> str:
 
 
 def run() -> int:
-    parser = argparse.ArgumentParser(description="Write an appliance into a board's flash.")
+    parser = settings.Arguments(description="Write an appliance into a board's flash.")
     parser.add_argument("--board", default="microvm")
     parser.add_argument("--config", default="appliance.toml", type=Path)
     parser.add_argument("--build", default="build", type=Path)

@@ -6,7 +6,6 @@
 No root. QEMU's user-mode network (QEMU, System Emulation, "Network emulation") is given the network that the
 configuration has, so any address works; what the appliance sends to the host's address there reaches 127.0.0.1.
 """
-import argparse
 import errno
 import signal
 import socket
@@ -117,14 +116,14 @@ def serve(given, config) -> int:
 
 
 def run() -> int:
-    parser = argparse.ArgumentParser(description="Run an appliance in QEMU, reachable on 127.0.0.1.")
+    parser = settings.Arguments(description="Run an appliance in QEMU, reachable on 127.0.0.1.")
     parser.add_argument("--board", default="microvm")
     parser.add_argument("--config", default="appliance.toml", type=Path)
     parser.add_argument("--build", default="build")
-    parser.add_argument("--http", default=8080, type=int, help="port of 127.0.0.1 for the appliance's pages")
-    parser.add_argument("--query", default=0, type=int, help="port of 127.0.0.1 for the sensor query (default: the same)")
+    parser.add_argument("--http", default=8080, type=settings.number, help="port of 127.0.0.1 for the appliance's pages")
+    parser.add_argument("--query", default=0, type=settings.number, help="port of 127.0.0.1 for the sensor query (default: the same)")
     parser.add_argument("--dev", action="store_true", help="the development image")
-    parser.add_argument("--prompt", default=2323, type=int, help="port of 127.0.0.1 for its prompt")
+    parser.add_argument("--prompt", default=2323, type=settings.number, help="port of 127.0.0.1 for its prompt")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:

@@ -1,6 +1,8 @@
 """Where things lie, what a board's settings file says, and how a user's mistake ends: one line, exit code 2."""
+import argparse
 import contextlib
 import fcntl
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -12,6 +14,21 @@ CACHE = ROOT / "build"          # what does not depend on an appliance: MicroPyt
 
 class Refused(Exception):
     """Something is wrong that the user can mend; the text is one line: what, where, what to do."""
+
+
+class Arguments(argparse.ArgumentParser):
+    """Refuses what is wrong under the name that the Makefile has for it."""
+
+    def error(self, message: str):
+        raise Refused(re.sub(r"^argument --(\w+)", lambda found: found[1].upper(), message))
+
+
+def number(text: str) -> int:
+    """The type of an argument that is a port; whether there is such a port is to be seen when it is used."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number: name a port from 1 to 65535")
 
 
 def board(name: str) -> dict:
@@ -31,8 +48,12 @@ def folder(board: str, dev: bool = False) -> str:
 @contextlib.contextmanager
 def locked(name: Path):
     """Two commands that make the same things wait for each other."""
-    name.parent.mkdir(parents=True, exist_ok=True)
-    with name.with_name(f".{name.name}.lock").open("w") as lock:
+    try:
+        name.parent.mkdir(parents=True, exist_ok=True)
+        lock = name.with_name(f".{name.name}.lock").open("w")
+    except OSError as error:
+        raise Refused(f"{name.parent}: nothing can be written there ({error.strerror}): name another folder with BUILD=")
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

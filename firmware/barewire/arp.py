@@ -88,7 +88,7 @@ def sender(s: ptr32, f: ptr16):
 def conflict(s: ptr32, f: ptr16):
     """Somebody uses our address (RFC 5227 section 2.4): remember who, and defend it once in DEFEND_INTERVAL.
 
-    The timers' event says it on the console and announces.
+    The timers' event announces and says it on the console.
     """
     if f[ARP_SHA] == s[MAC] and f[ARP_SHA + 1] == s[MAC + 1] and f[ARP_SHA + 2] == s[MAC + 2]:
         count(s, counters.ARP_IGNORED)
@@ -102,6 +102,16 @@ def conflict(s: ptr32, f: ptr16):
             s[ANNOUNCE] = s[ANNOUNCE] | CONFLICT_SEEN
             wake_at(s, s[NOW])
         count(s, counters.ARP_CONFLICT)
+
+
+@inline
+def conflict_seen(s: ptr32) -> int:
+    """Whether the console has to be told of a conflict; then the address is announced now, which defends it."""
+    seen = s[ANNOUNCE] & CONFLICT_SEEN
+    if seen:
+        s[ANNOUNCE] = (s[ANNOUNCE] ^ CONFLICT_SEEN) + 1
+        s[ANNOUNCE_AT] = s[NOW]
+    return seen
 
 
 @inline

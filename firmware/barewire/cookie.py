@@ -35,15 +35,13 @@ if board.SLOT_RX > 1 << M_SHIFT:
 def rekey(s, entropy):
     """Draw a key from 8 bytes of entropy and from the one there was, which becomes the old one.
 
-    The words become the hash's four words at its start.
+    The words become the hash's four words at its start. MemoryError: nothing has changed.
     """
-    for k in range(4):
-        s[OLD_KEY + k] = s[KEY + k]
-    for k in range(2):
-        fresh = int.from_bytes(entropy[4 * k:4 * k + 4], "little")
-        s[KEY + k] = s[OLD_KEY + 1 - k] * 0x9E3779 + fresh & 0xFFFFFFFF    # an odd factor loses nothing
-    s[KEY + 2] = s[KEY] ^ 0x6C796765
-    s[KEY + 3] = s[KEY + 1] ^ 0x74656462
+    v0 = s[KEY + 1] * 0x9E3779 + int.from_bytes(entropy[:4], "little") & 0xFFFFFFFF     # an odd factor loses nothing
+    v1 = s[KEY] * 0x9E3779 + int.from_bytes(entropy[4:8], "little") & 0xFFFFFFFF
+    words = v0, v1, v0 ^ 0x6C796765, v1 ^ 0x74656462, s[KEY], s[KEY + 1], s[KEY + 2], s[KEY + 3]
+    for k in range(8):
+        s[KEY + k] = words[k]                       # the old one follows
 
 
 @inline

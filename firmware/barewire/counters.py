@@ -18,6 +18,8 @@ COUNTERS = (
     ("eth_not_ours", "dropped: other destination address"),
     ("eth_source", "dropped: sent by a group address"),
     ("eth_type", "dropped: neither ARP nor IPv4"),
+    # Everyday Python
+    ("no_memory", "not done for want of memory: 503, or later"),
     # ARP (RFC 826, RFC 5227)
     ("arp_malformed", "dropped: not Ethernet/IPv4 ARP"),
     ("arp_requests", "requests for our address answered"),
@@ -78,6 +80,7 @@ COUNTERS = (
     ("tcp_reset_limited", "RST not sent: rate limit"),
     ("tcp_challenge", "challenge ACKs sent (RFC 5961)"),
     ("tcp_challenge_limited", "challenge ACKs not sent: rate limit"),
+    ("tcp_ack_limited", "ACKs of ACKs not sent: rate limit"),
     ("tcp_out_of_window", "segments outside the window"),
     ("tcp_bad_ack", "segments with an impossible ACK"),
     ("tcp_out_of_order", "segments beyond a gap"),
@@ -108,7 +111,7 @@ COUNTERS = (
     ("http_431", "refused: header too large"),
     ("http_500", "refused: route failed"),
     ("http_501", "refused: unknown method"),
-    ("http_503", "refused: no page free"),
+    ("http_503", "refused: no page or memory free"),
     ("http_505", "refused: version"),
     ("http_204", "OPTIONS answered"),
     ("http_100", "bodies asked for"),

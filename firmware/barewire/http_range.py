@@ -48,9 +48,10 @@ def respond(s, c, t):
     s[counters.HTTP_REQUESTS] += 1
     s[counters.HTTP_206 if length else counters.HTTP_416] += 1
     head(t, k, h.CLOSE_AT if flags & h.ENDS else h.KEEP_AT, size, first, length)
+    first += t[k + h.KEEP_AT] + t[k + h.HEAD_AT]    # what may need memory comes before what cannot be undone
     send(c, address, PAGE.length)
     if length:
-        finish(c, t[k + h.KEEP_AT] + t[k + h.HEAD_AT] + first, length)
+        finish(c, first, length)
 
 
 def asked(r, size):

@@ -120,6 +120,13 @@ def respond(s, c, t):
     return True
 
 
+def give_up(s, c, t):
+    """There was no memory to answer the request that is ready on the connection at address c: 503, later it may be there."""
+    if PAGE.address:
+        release(s, PAGE.address)
+    _refuse(s, c, t, h.UNAVAILABLE)
+
+
 @micropython.viper
 def copy(to: int, data: ptr8, skip: int, size: int):
     target = ptr8(to)

@@ -27,6 +27,7 @@ EVENTS = 64             # events a poll, so that the caller can tell the time ag
 TIMER_MS = 60000        # the timers run at least this often
 # What `turn` returns beside the milliseconds until it wants to be called again, as numbers above any of those
 AGAIN, TIMER, READ, ROUTE = (1 << 20 | k for k in range(4))
+REKEY, CONFLICT_SEEN = 1, 2         # what `timer` leaves to be done, in any combination
 
 
 class Stack:
@@ -80,54 +81,54 @@ class Stack:
         while events:
             events -= 1
             event = turn(self.n, s, self.t, tick)
-            if event < AGAIN:
+            if event <= AGAIN:
                 break
-            if event == TIMER:
-                run_timers(self.n, s)
-            elif config.SENSOR and not config.READING_INLINE and event == READ:
+            left = timer(self.n, s) if event == TIMER else event
+            if left:
+                self._rare(left)
+        micropython.heap_unlock()
+        return event if event < AGAIN else 0
+
+    def _rare(self, event):
+        """What may allocate: a reading, an answer, a key, a line. Without memory it is put off, and a request gets 503."""
+        s = self.s
+        micropython.heap_unlock()
+        try:
+            if config.SENSOR and not config.READING_INLINE and event == READ:
                 take_reading(s, self.source)
             elif config.HTTP and event == ROUTE:
                 answer_route(s, self.t)
             else:
-                break
-        micropython.heap_unlock()
-        return event if event < AGAIN else 0
-
-
-def run_timers(n, s):
-    if s[ANNOUNCE] & arp.CONFLICT_SEEN:
-        micropython.heap_unlock()
-        say_conflict(s)
-        s[ANNOUNCE] = (s[ANNOUNCE] & ~arp.CONFLICT_SEEN) + 1        # which defends the address
-        s[ANNOUNCE_AT] = s[NOW]     # on 32 bits a number of its own on the heap
+                if event & REKEY:
+                    cookie.rekey(s, board.entropy())
+                if event & CONFLICT_SEEN:
+                    say_conflict(s)
+        except MemoryError:
+            s[counters.NO_MEMORY] += 1
+            if config.HTTP and event == ROUTE:
+                page.give_up(s, s[ROUTE_SLOT], self.t)
         micropython.heap_lock()
-    if timer(n, s):
-        micropython.heap_unlock()
-        cookie.rekey(s, board.entropy())
-        micropython.heap_lock()
+        if config.HTTP and event == ROUTE:
+            resume(s, s[ROUTE_SLOT])
 
 
 def take_reading(s, source):
-    """Ask the application for a reading. It may allocate: the stack does not."""
-    micropython.heap_unlock()
+    """Ask the application for a reading."""
+    s[READ_STATUS] = sensor.TAKEN
     try:
         s[READ_VALUE] = source(s[NOW], s[SENSOR_SEQ] + 1) & 0xFFFFFFFF
         s[READ_STATUS] = sensor.VALID | sensor.TAKEN
     except Exception as error:
-        if not s[counters.SENSOR_ERROR]:
-            print("sensor:", config.SENSOR_SOURCE, "failed:", type(error).__name__, error)
         s[counters.SENSOR_ERROR] += 1
-        s[READ_STATUS] = sensor.TAKEN
-    micropython.heap_lock()
+        if s[counters.SENSOR_ERROR] == 1:
+            print("sensor:", config.SENSOR_SOURCE, "failed:", type(error).__name__, error)
 
 
 def answer_route(s, t):
-    """Let the application answer a request, or send a part of a file. That may allocate: the stack does not."""
-    micropython.heap_unlock()
+    """Let the application answer a request, or send a part of a file."""
+    page.PAGE.start(0, 0)
     if not page.respond(s, s[ROUTE_SLOT], t):
         http_range.respond(s, s[ROUTE_SLOT], t)
-    micropython.heap_lock()
-    resume(s, s[ROUTE_SLOT])
 
 
 def say_conflict(s):
@@ -331,8 +332,9 @@ def resume(s: ptr32, at: int):
 
 @micropython.viper
 def timer(n: ptr32, s: ptr32) -> int:
-    """Run what is due: one ARP frame of our own, the slots' timers. Returns whether a new key is due."""
+    """Run what is due: one ARP frame of our own, the slots' timers. Returns REKEY, CONFLICT_SEEN."""
     s[TIMER_AT] = s[NOW] + TIMER_MS
+    left = arp.conflict_seen(s)
     room = driver.room(n)
     if room:
         size = arp.timer(s, room)
@@ -345,4 +347,8 @@ def timer(n: ptr32, s: ptr32) -> int:
         timers(s)
     limits.age(s)
     driver.flush(n)
-    return cookie.rekey_due(s)
+    if left:
+        left = CONFLICT_SEEN
+    if cookie.rekey_due(s):
+        left = left | REKEY
+    return left

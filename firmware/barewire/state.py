@@ -38,7 +38,7 @@ KEY, OLD_KEY, REKEY_AT = _words(4), _words(4), _words()
 PAGE_AT, PAGES_FREE = _words(), _words()
 PAGE_BUSY = _words(board.PAGES)
 # Rate limits: start of the running second, events in it
-ICMP_LIMIT, ICMP_USED, RST_LIMIT, RST_USED, CHALLENGE_LIMIT, CHALLENGE_USED = (_words() for _ in range(6))
+ICMP_LIMIT, ICMP_USED, RST_LIMIT, RST_USED, CHALLENGE_LIMIT, CHALLENGE_USED, ACK_LIMIT, ACK_USED = (_words() for _ in range(8))
 # Our MAC as three 16-bit words, the next hop's (towards the collector) and when it was last asked for, heard
 MAC, HOP_MAC = _words(3), _words(3)
 MAC_HEAD, MAC_TAIL = _words(), _words()     # the first four bytes of our MAC, and the last four, for aligned words of a frame

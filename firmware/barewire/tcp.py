@@ -305,6 +305,10 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
         else:
             count(s, counters.TCP_OUT_OF_WINDOW)
         answer = ACK
+        if length == 0:             # else it is no part of a loop of two ends that acknowledge each other's ACKs
+            if not allow(s, ACK_LIMIT, config.CHALLENGE_ACKS_PER_S):
+                count(s, counters.TCP_ACK_LIMITED)
+                answer = 0
     elif flags & ACK == 0:
         count(s, counters.TCP_BAD_ACK)
     else:

@@ -38,7 +38,7 @@ def acknowledge(s: ptr32, c: ptr32, seq: int, ack: int, wnd: int, length: int):
         if wnd > c[MAX_WND]:
             c[MAX_WND] = wnd
         if wnd and c[FLAGS] & PROBING:
-            c[FLAGS] = c[FLAGS] & ~(PROBING | RTX_ON | RESEND)
+            c[FLAGS] = c[FLAGS] & ~(PROBING | RTX_ON | RESEND | TOO_BIG)
             c[RTO] = 0
             c[SND_NXT] = c[SND_UNA]     # the probe's byte may have been dropped: send from the left edge
     if c[RTO] == 0:
@@ -55,7 +55,7 @@ def seq_equal_newer(c: ptr32, seq: int, ack: int) -> int:
 def advance(s: ptr32, c: ptr32, ack: int, acked: int):
     """New data is acknowledged: `acked` of sequence space up to `ack`."""
     time(s, c, ack)
-    more = c[FLAGS] & PARTIAL
+    more = c[FLAGS] & (PARTIAL | TOO_BIG)
     if c[FLAGS] & RECOVERING:
         recover(c, ack, acked)
     else:
@@ -69,7 +69,7 @@ def advance(s: ptr32, c: ptr32, ack: int, acked: int):
     while c[QUEUED] and i32(ack - c[QUEUE + 3]) >= 0:
         unqueue(s, c)
     if i32(c[SND_MAX] - ack) <= 0:
-        c[FLAGS] = c[FLAGS] & ~(RTX_ON | RESEND)
+        c[FLAGS] = c[FLAGS] & ~(RTX_ON | RESEND | TOO_BIG)
     elif more & c[FLAGS] == 0:      # RFC 6582 section 4, impatient: the second partial ACK leaves the timer alone
         c[FLAGS] = c[FLAGS] & ~RTX_ON
 

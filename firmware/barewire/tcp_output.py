@@ -270,6 +270,8 @@ def timeout(s: ptr32, c: ptr32) -> int:
     else:
         if more:
             c[RTO] = c[RTO] << 1 if c[RTO] << 1 < RTO_MAX else RTO_MAX
+        if c[SND_WND] == 0:         # it may have shrunk with data in flight, which is a probe then
+            c[FLAGS] = c[FLAGS] | PROBING
         if c[FLAGS] & PROBING:
             count(s, counters.TCP_PROBE)
         else:

@@ -88,13 +88,18 @@ def replay(stack, n, times, frames, out, base):
     return at
 
 
-def main():
-    micropython.heap_lock()
+def locked():
     try:
         bytearray(100)
-        sys.exit("replay: the heap cannot be locked here")
     except MemoryError:
-        pass
+        return True
+    return False
+
+
+def main():
+    micropython.heap_lock()
+    if not locked():
+        sys.exit("replay: the heap cannot be locked here")
     micropython.heap_unlock()
     times, frames = records()
     out = bytearray(4 << 20)
@@ -108,6 +113,8 @@ def main():
     gc.collect()
     gc.disable()
     at = replay(stack, n, times, frames, out, base)
+    while locked():                 # an application may have left it so (second/app/routes.py)
+        micropython.heap_unlock()
     sys.stdout.buffer.write(memoryview(out)[:at])
     sys.stdout.buffer.write(stack.s)
     sys.stdout.buffer.write(stack._slots)

@@ -4,6 +4,7 @@ poll() locks the heap around everything but the application's functions, so an a
 ends replay.py. What the application allocates shows in the free heap, which is read before and after ROUNDS of each service,
 without a collection in between.
 """
+import struct
 from dataclasses import replace
 
 from tests.agree import targets
@@ -232,3 +233,46 @@ def test_everyday_functions_need_not_allocate_and_those_that_do_are_seen():
                           "numbers": (get("/numbers"), "http_requests"),
                           "wasteful": (get("/wasteful"), "http_requests")}, steady)
     assert allocated["source"] == allocated["numbers"] == 0 and allocated["wasteful"] >= 32 * ROUNDS
+
+
+def test_without_memory_the_appliance_goes_on():
+    """The heap stays locked from one request to another (second/app/routes.py), so all that asks for memory gets MemoryError.
+
+    The recording is the simulator's, which always has some: what the unix port answers otherwise is looked at here.
+    """
+    peer = Peer(targets.Simulated(appliance=replace(targets.SECOND, config=replace(targets.SECOND.config, period_ms=60_000))))
+
+    def ask(port, target, headers=b""):
+        one = Connection(peer, port)
+        one.give(b"GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n" % (target, headers))
+        one.say(RST)
+        return len(peer.answers) - 2                    # where the answer is
+
+    part = b"/dashboard.js", b"Range: bytes=1-5\r\n"
+    ask(40000, b"/takes_all_memory")
+    hungry = [ask(40001, *part), ask(40002, *part), ask(40003, b"/dashboard.js")]
+    peer.send(arp(2, spa=OURS, sha=b"\2\3\3\3\3\3"))     # a line for the console
+    before = ask(40004, b"/gives_it_back")
+    fed = [ask(40005, *part), ask(40006, b"/dashboard.js", b"Range: lines=1\r\n")]
+    ask(40007, b"/takes_all_memory")
+    peer.pass_ms(3_600_000)                             # a new key
+    last = len(peer.answers)
+    peer.send(icmp())
+    appliance = peer.device.appliance
+    answers, words, console = targets.unix_port(appliance).run(peer.records)
+
+    def said(k):
+        return [out[54:66] for out in answers[k][1] if out[54:58] == b"HTTP"]
+
+    assert [said(k) for k in hungry] == [[b"HTTP/1.1 503"], [b"HTTP/1.1 503"], [b"HTTP/1.1 200"]]
+    assert said(before) == [b"HTTP/1.1 200"] and [said(k) for k in fed] == [[b"HTTP/1.1 206"], [b"HTTP/1.1 200"]]
+    names = peer.device.fw.counters.NAMES
+    counted = dict(zip(names, struct.unpack_from("<%dI" % len(names), words)))
+    assert counted["no_memory"] == 4 and counted["http_503"] == 2 and counted["arp_conflict"] == 1
+    # the readings that failed are told of once; the one whose exception found no memory is among them
+    assert "arp: our address" not in console and counted["sensor_error"] == peer.device.count("sensor_error") > 0
+    assert answers[last] == peer.answers[last] and answers[last][1]
+    kept = struct.unpack_from("<4I", words, 4 * peer.device.fw.state.KEY)
+    assert kept != tuple(peer.device.stack.s[peer.device.fw.state.KEY:][:4]) and any(kept)      # the key is the old one, whole
+    assert kept[2] == kept[0] ^ 0x6C796765 and kept[3] == kept[1] ^ 0x74656462
+    assert peer.device.count("no_memory") == 0

@@ -229,3 +229,28 @@ def test_the_page_arrives_through_an_old_router(word):
     path = Path(device, mtu=1006, router=lambda: 0)
     got, _ = path.fetch("/big.bin")
     assert got.endswith(site().data) and device.count("tcp_rto") == 0 and device.count("icmp_too_big") == 2
+
+
+def test_a_smaller_size_is_forgotten_with_what_was_in_flight(flow):
+    """The router's message and an ACK of all come in one turn: nothing is sent again, and the next time-out is one."""
+    message = ICMP(type=3, code=4, nexthopmtu=1280)
+    frame = Ether(src=PEER_MAC, dst=MAC) / IP(src="10.0.2.1", dst=ADDRESS) / message / Raw(quoted(flow))
+    assert flow.device.fw.driver.put(flow.device.n, bytes(frame))
+    flow.sends(ack=10 * M)
+    assert flow.device.count("icmp_too_big") == 1 and flow.slot("MSS") == 1240
+    first = flow.waiting[0].seq - flow.first_ack
+    assert first == 10 * M and flow.slot("FLAGS") & flow.device.fw.slot.TOO_BIG == 0
+    flow.waiting, before = [], flow.slot("RTO")
+    flow.waits(before)
+    flow.expects(seq=first, lost=True)
+    assert flow.device.count("tcp_rto") == 1 and flow.slot("RETRIES") == 1 and flow.slot("RTO") == 2 * before
+
+
+def test_a_smaller_size_is_used_at_once_although_an_ack_came_with_the_message(flow):
+    """An ACK of a part leaves the timer as the message set it: now."""
+    message = ICMP(type=3, code=4, nexthopmtu=1280)
+    frame = Ether(src=PEER_MAC, dst=MAC) / IP(src="10.0.2.1", dst=ADDRESS) / message / Raw(quoted(flow, 2 * M))
+    assert flow.device.fw.driver.put(flow.device.n, bytes(frame))
+    flow.sends(ack=2 * M)
+    assert any(one.seq - flow.first_ack == 2 * M and flow.length(one) == 1240 for one in flow.waiting)
+    assert flow.device.count("tcp_rto") == 0 and flow.slot("RETRIES") == 0

@@ -126,3 +126,29 @@ def test_answers_to_old_data_are_no_challenges(device):
     client = connect(device)
     client.request("/nope")
     assert sum(len(client.segment("PA", GET, seq=client.first_seq)) for _ in range(80)) == 80
+
+
+# ---- section 7: the answers to what lies outside of the window, when it has no text ----------------------------------------
+
+def test_two_ends_that_disagree_do_not_acknowledge_each_other_for_ever(device):
+    """A peer that has other numbers answers each of our ACKs by one that we cannot take, and so on."""
+    client = connect(device)
+    sent, answers = 1, client.segment("A", seq=client.seq + 100_000)
+    while answers and sent < 1000:
+        sent, answers = sent + 1, client.segment("A", seq=client.seq + 100_000, ack=answers[-1].seq)
+    assert sent == 51 and device.count("tcp_ack_limited") == 1 and device.count("tcp_out_of_window") == 51
+    assert client.segment("A", seq=client.seq - 1) == []            # a keep-alive in the same second
+    device.pass_ms(1000)
+    answer, = client.segment("A", seq=client.seq - 1)
+    assert answer.flags == "A" and answer.ack == client.seq and device.count("tcp_challenge") == 0
+
+
+def test_text_that_came_before_is_always_acknowledged(device):
+    """Its sender repairs a loss by these ACKs (RFC 9293 section 3.10.7.4)."""
+    client = connect(device)
+    client.send(GET)
+    client.pump()
+    for _ in range(200):
+        answer, = client.segment("PA", GET, seq=client.seq - len(GET))
+        assert answer.ack == client.seq
+    assert device.count("tcp_ack_limited") == 0 and device.count("tcp_duplicate") == 200

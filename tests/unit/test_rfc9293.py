@@ -333,3 +333,54 @@ def test_an_ack_while_the_window_is_probed_does_not_lie_beyond_it(word):
     peer.expects(seq=0, size=1, lost=True)
     peer.sends(data=b"GET", seq=len(BIG) + 500, ack=0)
     peer.expects("A", seq=0, size=0, ack=len(BIG))
+
+
+# ---- 3.8.6: a window that shrinks ------------------------------------------------------------------------------------------
+
+def test_3_8_6_a_window_that_shrank_to_zero_is_probed(word):
+    """MUST-35, SHLD-17: with data in flight, too; a peer that answers is not given up, whatever it still holds back."""
+    peer = Client(Device(word=word, assets=site()), window=14600)
+    peer.open()
+    peer.sends("PA", BIG)
+    peer.expects_run(0, [1460] * 10, lost=range(10))
+    peer.window = 0
+    peer.sends(ack=0)
+    for _ in range(20):
+        peer.waits(60_000)
+        while peer.waiting:
+            peer.expects(seq=0, size=1, lost=True)
+        peer.sends(ack=0)
+    assert peer.device.count("tcp_timeout") == 0 and peer.device.count("tcp_probe") >= 20
+    peer.window = 64000
+    peer.sends(ack=0)
+    peer.take(peer.waiting)
+    peer.waiting = []
+    assert bytes(peer.pump()).endswith(site().data)
+
+
+def test_3_8_6_who_does_not_answer_the_probes_is_given_up(word):
+    peer = Client(Device(word=word, assets=site()), window=14600)
+    peer.open()
+    peer.sends("PA", BIG)
+    peer.expects_run(0, [1460] * 10, lost=range(10))
+    peer.window = 0
+    peer.sends(ack=0)
+    peer.device.pass_ms(400_000)
+    assert peer.device.count("tcp_timeout") == 1 and peer.device.state("OPEN") == 0
+
+
+def test_3_8_6_a_fin_in_flight_when_the_window_shuts(word):
+    """It takes a place in the window: who answers that there is none is asked again, and not given up."""
+    peer = Client(Device(word=word))
+    peer.open()
+    peer.sends("PA", b"GET /nope HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    end = peer.expects("FPA").underlayer.len - 40
+    peer.window = 0
+    for _ in range(20):
+        peer.sends(ack=end)
+        peer.waits(60_000)
+        while peer.waiting:
+            peer.expects("FA", seq=end, size=0, lost=True)
+    assert peer.device.count("tcp_timeout") == 0 and peer.slot("STATE") == peer.device.fw.slot.FIN_WAIT_1
+    peer.sends(ack=end + 1)
+    assert peer.slot("STATE") == peer.device.fw.slot.FIN_WAIT_2

@@ -113,6 +113,19 @@ def test_wrong_arguments_are_one_line(tmp_path, arguments, said):
     assert list(tmp_path.glob("*/appliance.elf")) == []
 
 
+@pytest.mark.parametrize("program, arguments, said", [
+    ("run", ["--http", "abc"], "HTTP: 'abc' is no number: name a port from 1 to 65535"),
+    ("run", ["--query", "1.5"], "QUERY: '1.5' is no number: name a port from 1 to 65535"),
+    ("run", ["--dev", "--prompt", ""], "PROMPT: '' is no number: name a port from 1 to 65535"),
+    ("flash", ["--port"], "PORT: expected one argument"),
+    ("build", ["--build", "Makefile"], "Makefile: nothing can be written there (File exists): name another folder with BUILD="),
+    ("build", ["--build", "/proc/x"], "/proc/x: nothing can be written there (No such file or directory): name another folder with BUILD="),
+])
+def test_wrong_word_for_make_is_one_line(program, arguments, said):
+    done = subprocess.run([sys.executable, ROOT / "image" / f"{program}.py", *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"barewire: {said}\n")
+
+
 @pytest.mark.parametrize("text, said", [
     ("address = 7", "[net] address: 7 is not a text in quotes"),
     ('address = "10.0.2.15/24"\nallow = ["10.0.0.1/8"]', "[net] allow: 10.0.0.1/8 has bits set behind its first 8"),

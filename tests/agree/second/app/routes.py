@@ -1,4 +1,6 @@
 """Routes that answer as no good one does, beside one that behaves."""
+import micropython
+
 from barewire import status
 from barewire.page import route
 
@@ -28,3 +30,14 @@ def long(page):
 @route("/wasteful", "text/plain")
 def wasteful(page):
     page.write(str(status.sequence()).encode())
+
+
+@route("/takes_all_memory", "text/plain")
+def takes_all_memory(page):
+    """From here on whatever asks for memory gets MemoryError."""
+    micropython.heap_lock()
+
+
+@route("/gives_it_back", "text/plain")
+def gives_it_back(page):
+    micropython.heap_unlock()
