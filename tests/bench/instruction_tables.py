@@ -9,7 +9,9 @@ LWIP = [*lwip_peer.BUILDS, lwip_peer.SOCKETS]
 X86 = f"""Instructions per operation on x86-64, frames in memory, all sums verified, counted one by one; lwIP 2.2.1 on its raw API, where C
 looks at the request's ends only and the answer is there before it, and under MicroPython's sockets. {" and ".join(native.PEERS)}: constants of
 tests/bench/native.py, once measured with callgrind, which no command measures again. "Better by" is against {LWIP[0]}."""
-CORTEX_M = "Instructions on a Cortex-M3 from one look into the receive FIFO to the next, the driver's included, counted in QEMU."
+ON_M3 = "lwIP on lm3s6965evb"
+CORTEX_M = f"""Instructions on a Cortex-M3 from one look into the receive FIFO to the next, the driver's included, counted in QEMU. {ON_M3}:
+2.2.1, raw API, -O3 -flto, the same C as above; "better by" compares it with our LM3S6965EVB."""
 
 
 def on_x86() -> Table:
@@ -28,12 +30,18 @@ def on_x86() -> Table:
 
 
 def on_cortex_m() -> Table:
-    table = Table(CORTEX_M, list(instructions.CARDS))
+    ours = list(instructions.CARDS)
+    table = Table(CORTEX_M, [*ours, ON_M3], ON_M3, ours[0])
     for board in instructions.CARDS:
         with contextlib.redirect_stdout(None):
             found = instructions.counted(board)
         for what, count in found.items():
             table.add(board, what, "", [count], goal=f"{instructions.GOALS[what]:,}", less=True)
+    try:
+        for what, count in lwip_peer.counted_on_cortex_m().items():
+            table.add(ON_M3, what, "", [count])
+    except Refused as reason:
+        table.skip(ON_M3, reason)
     return table
 
 

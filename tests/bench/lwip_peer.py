@@ -1,7 +1,8 @@
-"""Instructions per operation of lwIP on x86-64, frames in memory, counted as ours are (step.c).
+"""Instructions per operation of lwIP, counted as ours are: on x86-64 with frames in memory (step.c).
 
 lwIP comes from the distribution's source package. Three are counted: lwip/app.c on lwIP's raw API with all that gcc can do,
-the same in a usual build, and lwip/sockets.py on MicroPython's unix port with lwIP in it.
+the same in a usual build, and lwip/sockets.py on MicroPython's unix port with lwIP in it. On the LM3S6965EVB app.c is
+counted with a driver, as instructions.py does it.
 The peer at its other end is that of tests/agree, so the same frames come in. A frame's instructions are those from lwIP's
 input function to its return; the least of some rounds is taken, and what an empty span costs is taken off.
 """
@@ -12,11 +13,11 @@ import tarfile
 from functools import cache
 from pathlib import Path
 
-from image import archive, micropython
+from image import archive, micropython, settings
 from image.settings import CACHE, Refused, locked
 from tests.agree import frames
 from tests.agree.frames import Connection, Peer, icmp, udp
-from tests.bench import native
+from tests.bench import instructions, native
 
 SOURCE = archive.Source("lwIP", "lwip", "trixie", "lwip_2.2.1+dfsg1.orig.tar.xz",
                         "83729c274c499d3348e9fbbe043a3113f3fa8953e7efddc7c21c7fcbb1f2b7b1", "or leave lwIP out")
@@ -25,7 +26,7 @@ HERE = Path(__file__).with_name("lwip")
 CORE = ("def", "inet_chksum", "init", "ip", "mem", "memp", "netif", "pbuf", "stats", "tcp", "tcp_in", "tcp_out", "timeouts", "udp",
         "ipv4/etharp", "ipv4/icmp", "ipv4/ip4", "ipv4/ip4_addr", "ipv4/ip4_frag")
 BUILDS = {"lwIP -O3 -flto": ["-O3", "-flto"], "lwIP -O2": ["-O2"]}
-SOCKETS = "MicroPython + lwIP"
+SOCKETS, CORTEX_M = "MicroPython + lwIP", "lm3s6965evb"
 SENSOR, NOTHING, ROUNDS = b"\0\0", b"\xff\xff", 9
 
 
@@ -50,14 +51,22 @@ def files(tree: Path) -> list[Path]:
     return [HERE / "app.c", *(tree / "src" / "core" / f"{name}.c" for name in CORE), tree / "src" / "netif" / "ethernet.c"]
 
 
+def stale(path: Path) -> bool:
+    """Whether it is to be made, anew where one of our sources changed."""
+    return not path.is_file() or path.stat().st_mtime < max(ours.stat().st_mtime for ours in HERE.rglob("*.[ch]"))
+
+
+def compiled(gcc: str, *arguments) -> None:
+    done = subprocess.run([gcc, "-w", f"-I{source() / 'src' / 'include'}", f"-I{HERE}", *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise Refused(f"lwIP does not compile: {(done.stderr.strip().splitlines() or [f'{gcc} says nothing'])[-1]}")
+
+
 def program(build: str) -> Path:
     tree, path = source(), FOLDER / build.replace(" ", "")
     with locked(path):
-        if not path.is_file() or path.stat().st_mtime < max(ours.stat().st_mtime for ours in HERE.rglob("*.[ch]")):
-            done = subprocess.run(["gcc", *BUILDS[build], "-w", "-static", "-fno-pie", "-no-pie", f"-I{tree / 'src' / 'include'}", f"-I{HERE}",
-                                   "-o", path, HERE / "frames.c", *files(tree)], capture_output=True, text=True)
-            if done.returncode:
-                raise Refused(f"lwIP does not compile: {(done.stderr.strip().splitlines() or ['gcc says nothing'])[-1]}")
+        if stale(path):
+            compiled("gcc", *BUILDS[build], "-static", "-fno-pie", "-no-pie", "-o", path, HERE / "frames.c", *files(tree))
     return path
 
 
@@ -166,3 +175,24 @@ def counted(who: str) -> dict[str, int]:
     if who == SOCKETS:
         return count(micropython_with_lwip(), "-X", "heapsize=64m", HERE / "sockets.py")
     return count(program(who))
+
+
+@cache
+def image(sensor: bool) -> Path:
+    """app.c for the LM3S6965EVB, with all that gcc can do; `sensor`: it sends readings back to back."""
+    path, tree = FOLDER / f"lm3s6965evb{'-sensor' * sensor}.elf", source()
+    with locked(path):
+        if stale(path):
+            compiled(settings.board(CORTEX_M)["build"]["cross"] + "gcc", "-mcpu=cortex-m3", "-mthumb", "-O3", "-flto", "-ffunction-sections",
+                     "-DETH_PAD_SIZE=2", *["-DSENSOR"] * sensor, "-nostartfiles", "-Wl,--gc-sections", "-L", settings.BOARDS,
+                     f"-Wl,-T,{settings.BOARDS / 'lm3s6965evb.ld'}", "-o", path, HERE / "stellaris.c", *files(tree))
+    return path
+
+
+@cache
+def counted_on_cortex_m() -> dict[str, int]:
+    """As instructions.counted(); lwIP first learns the addresses of those who talk to it."""
+    greetings = frames.arp(spa=instructions.BARRIER), frames.arp()
+    found = {**instructions.packets(CORTEX_M, image(False), greetings),
+             "sensor datagram alone": instructions.sensor_datagram(CORTEX_M, image(True))}
+    return {what: found[what] for what in instructions.WHAT}

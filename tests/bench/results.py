@@ -34,9 +34,9 @@ class Row:
         middle, least, most = (f"{f(values):,.{self.digits}f}" for f in (statistics.median, min, max))
         return f"{middle} {self.unit}".strip() + (f" ({least}..{most})" if len(set(values)) > 1 else "")
 
-    def ratio(self, peer: str) -> float | None:
+    def ratio(self, peer: str, us: str = OURS) -> float | None:
         """How many times better ours is."""
-        ours, theirs = self.median(OURS), self.median(peer)
+        ours, theirs = self.median(us), self.median(peer)
         if not ours or not theirs:
             return None
         return theirs / ours if self.less else ours / theirs
@@ -44,10 +44,11 @@ class Row:
 
 @dataclass
 class Table:
-    """`columns` are whose values it shows; `against` is the one that ours is compared with, if any."""
+    """`columns` are whose values it shows; `against` is the one that ours (the column `us`) is compared with, if any."""
     title: str
     columns: list[str]
     against: str = ""
+    us: str = OURS
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -80,7 +81,7 @@ class Table:
         head = ["what", *["with"] * measured, *shown, *["better by"] * compared, *["goal"] * goals]
         lines = [" | ".join(head), "|".join(["---"] * (1 + measured) + ["--:"] * (len(head) - 1 - measured))]
         for row in self.rows:
-            ratio = row.ratio(self.against)
+            ratio = row.ratio(self.against, self.us)
             lines.append(" | ".join([row.what, *[row.using] * measured, *map(row.cell, shown),
                                      *["-" if ratio is None else f"{ratio:.3g} x"] * compared, *[row.goal] * goals]))
         return "\n".join([self.title, "", lines[0].join(("| ", " |")), lines[1].join("||"),
