@@ -7,7 +7,7 @@
 #               BOARD is microvm, lm3s6965evb or mps2_an385
 #   make run    BOARD=mps2_an385 DEV=1 [PROMPT=2323]   the development image: a prompt for mpremote beside the appliance
 #   make sim    [CONFIG=] [HTTP=8080]                  the same appliance under CPython
-#   make bench  [ARGS=instructions]                    tables of measurements; or only the instructions per operation
+#   make bench  [ARGS=instructions]                    tables and a plot of measurements; or only instructions; ARGS=plot: of the last run
 #   make profile BOARD=unix [TRAFFIC=get]              instructions by source line; TRAFFIC: udp icmp get connection sensor
 #   make flash  BOARD=lm3s6965evb [CONFIG=] [PORT=]    onto a real board; PORT: which debugger, by serial number or USB place
 #
@@ -27,7 +27,7 @@ export ACCEL MICROPYTHON
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak image sim bench profile flash setup setup-test setup-soak
+.PHONY: help run test soak image sim bench profile flash setup setup-test setup-soak setup-bench
 
 help:
 	@sed -n '/^#   make/s/^# *//p' Makefile
@@ -40,6 +40,9 @@ setup-test:
 
 setup-soak:
 	@image/setup.sh soak
+
+setup-bench:
+	@image/setup.sh bench
 
 image: setup
 	@python3 image/build.py --board $(BOARD) --config $(CONFIG) --build $(BUILD) $(DEVELOPMENT)
@@ -60,7 +63,7 @@ soak: setup-soak
 sim: setup
 	@python3 -m hostsim --config $(CONFIG) --link bridge:$(HTTP) --show $(ARGS)
 
-bench: setup-test
+bench: setup-bench
 	@python3 image/micropython.py unix >/dev/null
 	@python3 image/build.py
 	@$(VENV) -m tests.bench $(ARGS)

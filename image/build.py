@@ -102,7 +102,7 @@ def align_pages(source: Path) -> None:
 
 def freeze(mpys: list[Path], name: Path, build: dict, tree: Path, port: Path) -> int:
     """Compiles the modules into the object file <name>.o; returns its bytes."""
-    command(sys.executable, tree / "tools" / "mpy-tool.py", "-f", "-q", port / "genhdr" / "qstrdefs.preprocessed.h",
+    command(sys.executable, ROOT / "image" / "freeze.py", tree, "-f", "-q", port / "genhdr" / "qstrdefs.preprocessed.h",
             f"-mlongint-impl={build['longint']}", *mpys, output=name.with_suffix(".c"))
     if "ram" in build:
         align_pages(name.with_suffix(".c"))

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sees to it that this machine has what barewire needs: `image/setup.sh run [BOARD]` for a board's image and QEMU, `flash
 # BOARD` for its image and OpenOCD where it has a flash, `test` for the tests as well, which take every board, `soak` for
-# the long ones too. Installs missing packages with apt-get, and Python tools into build/venv. Does nothing, fast, once done.
+# the long ones too, `bench` for the benchmark and its plot. Installs missing packages with apt-get, and Python tools into build/venv. Does nothing, fast, once done.
 # POSIX sh: on a fresh machine there is no Python yet.
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -13,7 +13,7 @@ refuse() {
 
 tests=
 case "${1:-run}" in
-test | soak) tests=yes ;;
+test | soak | bench) tests=yes ;;
 esac
 missing=
 need() { # need COMMAND PACKAGE...: the packages are missing where the command is
@@ -88,12 +88,18 @@ if ! { cmp -s image/requirements.txt build/venv/requirements.txt && build/venv/b
     cp image/requirements.txt build/venv/requirements.txt
 fi
 
-# The fuzzer is made for some machines only: without it its tests are skipped, and say so.
-[ "${1:-run}" = soak ] || exit 0
-cmp -s image/requirements-soak.txt build/venv/requirements-soak.txt && exit 0
-echo "barewire: installing the fuzzer into build/venv" >&2
-if build/venv/bin/python -m pip install --disable-pip-version-check -q -r image/requirements-soak.txt >>build/venv.log 2>&1; then
-    cp image/requirements-soak.txt build/venv/requirements-soak.txt
-else
-    echo "barewire: pip could not install image/requirements-soak.txt, its words are in build/venv.log" >&2
-fi
+# more NAME WHAT: what image/requirements-NAME.txt names, which is WHAT. Without it something is left out, and says so.
+more() {
+    cmp -s "image/requirements-$1.txt" "build/venv/requirements-$1.txt" && return
+    echo "barewire: installing $2 into build/venv" >&2
+    if build/venv/bin/python -m pip install --disable-pip-version-check -q -r "image/requirements-$1.txt" >>build/venv.log 2>&1; then
+        cp "image/requirements-$1.txt" "build/venv/requirements-$1.txt"
+    else
+        echo "barewire: pip could not install image/requirements-$1.txt, its words are in build/venv.log" >&2
+    fi
+}
+
+case "$1" in
+soak) more soak "the fuzzer" ;;         # made for some machines only
+bench) more bench "what draws the plot" ;;
+esac

@@ -76,13 +76,18 @@ echo_port = 7
     return path
 
 
+def built(board: str, folder: str, period_ms: int) -> Path:
+    """The image that is counted."""
+    config = configuration(FOLDER / folder, period_ms)
+    return build.build_image(board, config, config.parent / "build")
+
+
 class Counted:
     """A board's appliance under the plugin, and the wire to it (QEMU, "-netdev dgram"). A context manager."""
 
-    def __init__(self, board: str, config: Path, code: tuple[int, int] | None = None):
+    def __init__(self, board: str, image: Path, code: tuple[int, int] | None = None):
         """`code`: addresses whose instructions are counted one by one."""
         self.registers = CARDS[board]
-        image = build.build_image(board, config, config.parent / "build")
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.socket.settimeout(20)
@@ -99,7 +104,7 @@ class Counted:
 
     def __enter__(self) -> "Counted":
         self.machine.start()
-        self.machine.wait_ready(60)
+        self.machine.wait_for(r"\bready\b", 60)
         return self
 
     def __exit__(self, *_) -> None:
@@ -173,18 +178,20 @@ def connection(wire: Counted, port: int) -> None:
     wire.send(tcp(ACK, seq + 1, ack + 1, port=port))
 
 
-def packets(board: str) -> dict[str, int]:
-    """Instructions for everything that begins with a frame, and for a turn without one."""
+def packets(board: str, image: Path, greetings: tuple[bytes, ...] = ()) -> dict[str, int]:
+    """Instructions for everything that begins with a frame, and for a turn without one. `greetings` go first, not counted."""
     kinds = [("UDP echo 22 B", udp(7, bytes(range(22)))), ("UDP echo 256 B", udp(7, bytes(256))), ("UDP echo 1472 B", udp(7, bytes(1472))),
              ("ICMP echo 56 B", icmp(data=bytes(range(56)))), ("ARP reply", frames.arp(tail=b""))]
-    with Counted(board, configuration(FOLDER / "counted", 60000)) as wire:
+    with Counted(board, image) as wire:
+        for frame in greetings:
+            wire.send(frame)
         for _, frame in kinds:
             for _ in range(TIMES):
                 answers = wire.send(frame)
                 assert len(answers) == 1
         for k in range(TIMES):
             connection(wire, 40000 + k)
-        counts, looks = wire.taken(), wire.looks()
+        counts, looks = wire.taken()[len(greetings):], wire.looks()
     least = {name: min(counts[k * TIMES:(k + 1) * TIMES]) for k, (name, _) in enumerate(kinds)}
     rest = counts[len(kinds) * TIMES:]
     one = [min(rest[k::8]) for k in range(8)]     # SYN ACK GET ACK GET ACK FIN ACK
@@ -199,7 +206,7 @@ def packets(board: str) -> dict[str, int]:
 def executed(board: str, what: str, code: tuple[int, int]) -> tuple[int, Counter]:
     """Instructions of one operation of WHAT, of its cheapest frames: how many, and those of `code` by address."""
     single = {"UDP echo 22 B": udp(7, bytes(range(22))), "ICMP echo 56 B": icmp(data=bytes(range(56)))}
-    with Counted(board, configuration(FOLDER / "counted", 60000), code) as wire:
+    with Counted(board, built(board, "counted", 60000), code) as wire:
         for k in range(TIMES):
             if what in single:
                 wire.send(single[what])
@@ -212,9 +219,9 @@ def executed(board: str, what: str, code: tuple[int, int]) -> tuple[int, Counter
     return sum(count for count, _ in wanted), sum((one for _, one in wanted), Counter())
 
 
-def sensor_datagram(board: str) -> int:
+def sensor_datagram(board: str, image: Path) -> int:
     """Instructions from one datagram to the next where they go out one behind the other (period_ms = 0)."""
-    with Counted(board, configuration(FOLDER / "counted-sensor", 0)) as wire:
+    with Counted(board, image) as wire:
         wire.socket.sendto(frames.arp(operation=2, tha=frames.MAC, to=frames.MAC), wire.there)
         sent = 0
         while sent < 200:
@@ -228,5 +235,6 @@ def sensor_datagram(board: str) -> int:
 
 def counted(board: str) -> dict[str, int]:
     """All counts of a board, in the order of WHAT."""
-    found = {**packets(board), "sensor datagram alone": sensor_datagram(board)}
+    found = {**packets(board, built(board, "counted", 60000)),
+             "sensor datagram alone": sensor_datagram(board, built(board, "counted-sensor", 0))}
     return {name: found[name] for name in WHAT}

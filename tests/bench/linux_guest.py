@@ -112,7 +112,7 @@ def prepare(pages: dict[str, bytes]) -> tuple[Path, Path]:
     return kernel, image
 
 
-def command(disk: tuple[Path, Path], role: str, netdev: str = NETDEV) -> list[str]:
+def command(disk: tuple[Path, Path], role: str, netdev: str = NETDEV, memory: int = MEMORY) -> list[str]:
     """QEMU's command line: the same machine type and card as an appliance's. role: nginx, sensor.
 
     The guest sees the host's time-stamp counter. On a busy host its own attempt to time it against the PIT fails, and then
@@ -122,7 +122,7 @@ def command(disk: tuple[Path, Path], role: str, netdev: str = NETDEV) -> list[st
     words = f"console=ttyS0 quiet panic=-1 reboot=t ipv6.disable=1 with={role}"
     if clock:
         words += f" tsc_early_khz={1000 * float(clock[1]):.0f}"
-    return [*GUARD, "qemu-system-x86_64", "-M", "microvm,acpi=on", "-accel", "tcg", "-m", str(MEMORY),
+    return [*GUARD, "qemu-system-x86_64", "-M", "microvm,acpi=on", "-accel", "tcg", "-m", str(memory),
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio", "-kernel", str(disk[0]),
             "-initrd", str(disk[1]), "-append", words, "-global", "virtio-mmio.force-legacy=false",
             "-netdev", netdev + ",id=n0", "-device", "virtio-net-device,netdev=n0,mac=52:54:00:12:34:57"]

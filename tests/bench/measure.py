@@ -8,6 +8,7 @@ import socket
 import statistics
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from image import settings
@@ -15,7 +16,7 @@ from image.qemu import Qemu
 from image.settings import ROOT, Refused
 from tests.real.network import DEVICE, processor_seconds
 
-PAGE, BIG = "/", "/megabyte.bin"
+PAGE, BIG = "/", "/1000000.bin"
 LOAD = ROOT / "build" / "bench" / "load"
 
 
@@ -48,32 +49,31 @@ def sensor_datagrams(seconds: float) -> float:
     return _load("sink", 9000, seconds)
 
 
-def requests_at(port: int, seconds: float) -> float:
-    """HTTP requests a second on 8 connections to this port."""
-    return float(re.search(r"Requests/sec: +([\d.]+)", _wrk(seconds, "-c8", f"http://{DEVICE}:{port}{PAGE}"))[1])
+def wrk(seconds: int, connections: int = 8, path: str = PAGE, port: int = 80, *words: str) -> list[str]:
+    """wrk's command line: one thread that keeps this many connections busy."""
+    return ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", *words, f"http://{DEVICE}:{port}{path}"]
 
 
-def _wrk(seconds: int, *words: str) -> str:
-    out = said("wrk", "-t1", f"-d{seconds}", *words)
-    if failed := re.search(r"(Socket errors|Non-2xx).*", out):
+def rate(said: str) -> float:
+    """Whole answers a second, from what wrk said. Refuses what had errors."""
+    if failed := re.search(r"(Socket errors|Non-2xx).*", said):
         raise Refused(f"wrk: {failed[0]}")
-    return out
+    return float(re.search(r"Requests/sec: +([\d.]+)", said)[1])
 
 
-def requests(seconds: int, *words: str) -> float:
-    """HTTP requests a second, as wrk counts them on 8 connections."""
-    return float(re.search(r"Requests/sec: +([\d.]+)", _wrk(seconds, "-c8", *words, f"http://{DEVICE}{PAGE}"))[1])
+def requests(*arguments) -> float:
+    """HTTP requests a second; the arguments are wrk()'s."""
+    return rate(said(*wrk(*arguments)))
 
 
 def connections(seconds: int) -> float:
     """HTTP connections a second, one request in each."""
-    return requests(seconds, "-H", "Connection: close")
+    return requests(seconds, 8, PAGE, 80, "-H", "Connection: close")
 
 
-def goodput(seconds: int) -> float:
-    """MB of page a second, whole pages counted, on one connection."""
-    out = _wrk(seconds, "-c1", f"http://{DEVICE}{BIG}")
-    return int(re.search(r"(\d+) requests in", out)[1]) / float(re.search(r"requests in ([\d.]+)s", out)[1])
+def goodput(seconds: int, connections: int = 1, path: str = BIG, size: int = 1_000_000) -> float:
+    """MB of page a second, whole pages counted."""
+    return requests(seconds, connections, path) * size / 1e6
 
 
 def ping_ms() -> float:
@@ -103,6 +103,22 @@ def idle_percent(process: subprocess.Popen, seconds: float = 3) -> float:
     before = processor_seconds(process.pid)
     time.sleep(seconds)
     return 100 * (processor_seconds(process.pid) - before) / seconds
+
+
+def memory_mib(pid: int) -> tuple[float, float]:
+    """What a process holds of the host's memory, in MiB: RSS, and PSS, which counts shared pages by parts (proc(5))."""
+    said = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    rss, pss = (int(re.search(rf"^{name}: +(\d+) kB", said, re.M)[1]) / 1024 for name in ("Rss", "Pss"))
+    return rss, pss
+
+
+def comes(what: Callable[[], bool], process: subprocess.Popen, seconds: float) -> bool:
+    """Whether it becomes true in time, while the process lives."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        if what():
+            return True
+    return False
 
 
 def version_ms() -> float:

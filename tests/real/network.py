@@ -45,11 +45,11 @@ def ip(words: str) -> str:
 
 
 @contextlib.contextmanager
-def namespace():
-    """The calling thread inside of a fresh network namespace; back where it was at the end."""
+def namespace(there: int | None = None):
+    """The calling thread inside of a fresh network namespace, or that of a file descriptor; back where it was at the end."""
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
-        _check(libc.unshare(CLONE_NEWNET))
+        _check(libc.unshare(CLONE_NEWNET) if there is None else libc.setns(there, CLONE_NEWNET))
         try:
             yield
         finally:
@@ -74,7 +74,11 @@ def configuration(folder: Path, period_ms: int = 60000, files: dict | None = Non
     """An appliance.toml in `folder` for this network, its pages being `files` (name -> bytes)."""
     root = folder / "www"
     root.mkdir(parents=True, exist_ok=True)
-    for name, data in (files or {"index.html": b"<!doctype html><title>t</title>\n"}).items():
+    files = files or {"index.html": b"<!doctype html><title>t</title>\n"}
+    for path in root.iterdir():
+        if path.name not in files:
+            path.unlink()
+    for name, data in files.items():
         _write(root / name, data)
     path = folder / "appliance.toml"
     _write(path, f"""
