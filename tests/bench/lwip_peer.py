@@ -70,12 +70,11 @@ def program(build: str) -> Path:
     return path
 
 
-def micropython_with_lwip() -> Path:
-    """MicroPython's unix port, its own emitter and all, with lwIP in the place of the system's sockets; for speed, not size."""
+def micropython_tree() -> Path:
+    """MicroPython's own source with lwIP in it, where the distribution leaves a gap."""
     mp, lwip, tree = micropython.source(), source(), CACHE / "micropython-lwip"
-    path, card = tree / "out" / "micropython", HERE / "card"
     with locked(tree):
-        if not path.is_file() or path.stat().st_mtime < max(ours.stat().st_mtime for ours in card.iterdir()):
+        if not (tree / "ports").is_dir():
             shutil.rmtree(tree, ignore_errors=True)
             (tree / "lib").mkdir(parents=True)
             for part in (*(mp / name for name in ("py", "extmod", "shared", "tools", "mpy-cross")), *(mp / "lib").iterdir()):
@@ -83,7 +82,17 @@ def micropython_with_lwip() -> Path:
             (tree / "lib" / "lwip").unlink(missing_ok=True)
             (tree / "lib" / "lwip").symlink_to(lwip)
             shutil.copytree(mp / "ports" / "unix", tree / "ports" / "unix")
-            micropython.make(tree / "ports" / "unix", tree / "out", f"MICROPY_MPYCROSS={micropython.mpy_cross()}", *micropython.UNIX[:-2],
+    return tree
+
+
+def micropython_with_lwip() -> Path:
+    """The unix port, with lwIP in the place of the system's sockets; made for speed, not for size."""
+    tree, card = micropython_tree(), HERE / "card"
+    path = tree / "out" / "micropython"
+    with locked(path):
+        if not path.is_file() or path.stat().st_mtime < max(ours.stat().st_mtime for ours in card.iterdir()):
+            shutil.rmtree(path.parent)      # MicroPython's rules keep names of modules that are gone
+            micropython.make(tree / "ports" / "unix", path.parent, f"MICROPY_MPYCROSS={micropython.mpy_cross()}", *micropython.UNIX[:-2],
                              "MICROPY_PY_LWIP=1", "MICROPY_PY_SOCKET=0", f"USER_C_MODULES={HERE}", "COPT=-O2 -DNDEBUG", "CWARN=-w",
                              f"CFLAGS_EXTRA=-fno-pie -DSOMAXCONN=128 -I{card} -I{HERE}", "LDFLAGS_EXTRA=-no-pie")
     return path

@@ -27,7 +27,10 @@ def compile_load() -> None:
 
 def said(*command: str) -> str:
     """What a program prints that is expected to succeed within seconds."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60)
+    try:
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        raise Refused(f"{command[0]} does not end")
     if done.returncode:
         raise Refused(f"{command[0]}: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
     return done.stdout

@@ -22,6 +22,7 @@ STYLE = {"svg.fonttype": "none", "svg.hashsalt": OURS, "font.sans-serif": FONTS,
          "axes.spines.right": False, "axes.edgecolor": "#8a8f98", "axes.grid": True, "axes.axisbelow": True, "grid.color": "#e6e8eb",
          "grid.linewidth": 0.7, "xtick.color": "#4a4f57", "ytick.color": "#4a4f57", "text.color": "#1f2328", "axes.labelcolor": "#4a4f57"}
 OUR_COLOURS, PEERS = ("#0b6e4f", "#58a98b"), ("#e08e45", "#6f7fb8", "#a9746e", "#a7adb5", "#d3d6db")
+BESIDE = {"Linux guest": OUR_COLOURS[0], "MicroPython + lwIP": OUR_COLOURS[1]}     # peers of the first panel
 # The figures that are compared with the Linux guest's: as the table calls them, and in short
 COMPARED = {"exec to first frame": "exec to first frame", "exec to first HTTP byte": "exec to first HTTP byte",
             "64 connections at once, 3 requests each: least -m": "memory, 64 connections", "UDP echoes, window 32": "UDP echoes",
@@ -53,21 +54,26 @@ def named(axes: Axes, title: str, count: int) -> None:
 
 
 def ratios(axes: Axes, table: Table) -> None:
-    """How many times better than the peer it is compared with."""
-    found = sorted((ratio, short) for what, short in COMPARED.items() for row in table.rows
-                   if row.what == what and (ratio := row.ratio(table.against)))
-    places = range(len(found))
-    axes.barh(places, [ratio - 1 for ratio, _ in found], left=1, height=0.62,
-              color=[OUR_COLOURS[0] if ratio >= 1 else PEERS[0] for ratio, _ in found])
-    for place, (ratio, _) in zip(places, found):
-        axes.annotate(f"{ratio:.3g} x", (max(ratio, 1), place), (4, 0), textcoords="offset points", va="center", fontsize=8)
-    axes.set_yticks(places, [short for _, short in found])
-    axes.set_xlim(min([0.5, *(ratio / 1.5 for ratio, _ in found)]), max([2, *(3 * ratio for ratio, _ in found)]))
+    """How many times better than each peer; the first one's order."""
+    peers = [who for who in table.shown() if who in BESIDE]
+    rows = [(short, row) for what, short in COMPARED.items() for row in table.rows if row.what == what and row.ratio(table.against)]
+    rows.sort(key=lambda one: one[1].ratio(table.against))
+    high = 0.8 / max(1, len(peers))
+    found = [(who, j + ((len(peers) - 1) / 2 - k) * high, ratio) for k, who in enumerate(peers) for j, (_, row) in enumerate(rows)
+             if (ratio := row.ratio(who))]
+    for who in peers:
+        own = [(place, ratio) for name, place, ratio in found if name == who]
+        axes.barh([place for place, _ in own], [ratio - 1 for _, ratio in own], left=1, height=0.9 * high, color=BESIDE[who], label=f"than the {who}"
+                  if who == table.against else f"than {who}")
+    for who, place, ratio in found:
+        axes.annotate(f"{ratio:.3g}", (max(ratio, 1), place), (3, 0), textcoords="offset points", va="center", fontsize=7)
+    axes.set_yticks(range(len(rows)), [short for short, _ in rows])
+    axes.set_xlim(min([0.5, *(ratio / 1.5 for _, _, ratio in found)]), max([2, *(2.5 * ratio for _, _, ratio in found)]))
     axes.axvline(1, color="#4a4f57", linewidth=1)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
     logarithmic(axes.xaxis)
-    named(axes, f"Times better than the {table.against}, in QEMU", 0)
+    named(axes, "In QEMU: how many times better", len(peers))
 
 
 def bars(axes: Axes, table: Table, ours: int, title: str) -> None:
