@@ -71,6 +71,7 @@ def simulate(options):
     from hostsim.pcap import Captured
     from hostsim.shims import Halt
     sys.path.insert(0, str(FIRMWARE.parent))
+    from image.assets import AssetError
     from image.config import ConfigError, load
 
     if options.board not in BOARDS:
@@ -90,7 +91,7 @@ def simulate(options):
             link = Captured(link, options.pcap, clock, time.time_ns() // 1000)
         Appliance(config, link, options.board, clock, 1 if options.legacy else 2, word=options.word,
                   checked=options.checked, console=sys.stdout).run()
-    except (ConfigError, LinkError) as error:
+    except (AssetError, ConfigError, LinkError) as error:
         fail(str(error))
     except OSError as error:
         fail(str(error) if error.filename is None else "%s: %s" % (error.filename, error.strerror))

@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import importlib.util
 import os
+import stat
 from array import array
 from pathlib import Path
 from types import ModuleType
@@ -176,13 +177,16 @@ def site(root: Path, limit: int = SITE_BYTES) -> dict[str, Resource]:
             file = Path(folder, name)
             path = web_path(file, root)
             try:
+                state = file.stat()
+                total += state.st_size
+                if not stat.S_ISREG(state.st_mode):         # a pipe would be waited for without end
+                    raise AssetError(f"[http] root: {file}: is neither a file nor a folder; remove it")
+                if total > limit:
+                    raise AssetError(f"[http] root: {file} ({state.st_size} bytes) makes the pages {total} bytes large, and this "
+                                     f"board takes {limit}; remove or shrink files")
                 body = file.read_bytes()
             except OSError as error:
                 refuse(error)
-            total += len(body)
-            if total > limit:
-                raise AssetError(f"[http] root: {file} ({len(body)} bytes) makes the pages {total} bytes large, and this "
-                                 f"board takes {limit}; remove or shrink files")
             found[path] = file_resource(path, body)
             if name == INDEX:
                 directory = path[:-len(INDEX)]

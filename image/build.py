@@ -32,7 +32,7 @@ def fingerprint(*roots: Path, also: str = "") -> str:
         for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
             if path.is_file() and "__pycache__" not in path.parts:
                 state = path.stat()
-                digest.update(f"{path} {state.st_size} {state.st_mtime_ns}\n".encode())
+                digest.update(os.fsencode(f"{path} {state.st_size} {state.st_mtime_ns}\n"))
     return digest.hexdigest()
 
 

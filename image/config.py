@@ -124,7 +124,7 @@ class Document:
     def fail(self, section: str, key: str, what: str):
         where = f" [{section}]" if section else ""
         where += f" {key}" if key else ""
-        raise ConfigError(f"{self.path}:{where + ':' if where else ''} {' '.join(what.split())}")
+        raise ConfigError(f"{self.path}: " + " ".join(f"{where + ':' if where else ''} {what}".split()))
 
     def refuse_unknown(self):
         for section, table in self.tables.items():
@@ -283,7 +283,11 @@ def check_http(document: Document) -> dict:
         return {"http": False, "http_port": 0, "root": None}
     text = document.get("http", "root", str)
     root = document.path.parent / text
-    if not text or not root.is_dir():
+    try:
+        found = text and root.is_dir()
+    except OSError:             # a name, or a path, that is too long for the system
+        found = False
+    if not found:
         document.fail("http", "root", f"{show(text)} is not a folder (looked for {root}); name the folder of the pages")
     return {"http": True, "http_port": document.port("http", "port", 80), "root": root}
 

@@ -18,6 +18,7 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)
 
 from image import assets as web                                                         # noqa: E402
+from image.assets import AssetError                                                    # noqa: E402
 from image.config import Config, ConfigError, load                                      # noqa: E402
 from image.everyday import fold_everyday                                                # noqa: E402
 from image.inline import flatten                                                        # noqa: E402
@@ -80,6 +81,8 @@ class Sources:
             return vars(self.firmware.load(name))
         except SpecializeError:
             raise
+        except AssetError as error:
+            raise SpecializeError(str(error))
         except Exception as error:
             raise SpecializeError(f"module {name} cannot be imported under CPython: {type(error).__name__}: "
                                   + " ".join(str(error).split())) from error

@@ -4,7 +4,7 @@ All that is known of a request so far is in its connection's words, `r` (http_la
 looked up: each byte goes one step along a word set, so a method, path or header is known when its last byte has been seen.
 
 Strict where leniency is how requests get smuggled: line ends are CR LF and nothing else, no folded lines, no space before
-a colon, one Content-Length and never together with Transfer-Encoding, no controls in a value but tabs.
+a colon, one Content-Length and never together with Transfer-Encoding, no controls below 32 in a value but tabs.
 
 The cost is that of a few loops over one byte (or four): path, name or token, value. What stands behind the bytes that came
 is a zero meanwhile, which no loop takes, so the loops need not count. Everything else is as short as it can be instead.

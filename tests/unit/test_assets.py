@@ -1,5 +1,6 @@
 """image.assets: files become whole answers, word sets find each word and nothing else, bad sites are one line."""
 import gzip
+import os
 import random
 import types
 
@@ -122,6 +123,17 @@ def fails(root, match, routes=(), **more):
 def test_no_files(tmp_path):
     (tmp_path / ".hidden").write_bytes(b"x")
     fails(tmp_path, "has no files; put an index.html there")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    fails(tmp_path, "pipe: is neither a file nor a folder; remove it")
+
+
+def test_a_file_of_5_gb_is_not_read_first(tmp_path):
+    with open(tmp_path / "large", "wb") as file:
+        file.truncate(5 << 30)
+    fails(tmp_path, "large .5368709120 bytes. makes the pages")
 
 
 def test_a_file_that_cannot_be_read(tmp_path):

@@ -169,10 +169,15 @@ def test_collect_prints_what_comes():
 def test_errors_of_a_user_are_one_line_and_exit_2(tmp_path):
     config = tmp_path / "appliance.toml"
     config.write_text('[appliance]\nname = "t"\n[net]\naddress = "10.0.2.15/24"\n')
+    pages = tmp_path / "pages.toml"
+    pages.write_text(config.read_text() + '[http]\nroot = "www"\n')
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www" / "link").symlink_to("nowhere")
     taken = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     taken.bind(("0.0.0.0", 0))
     for arguments in (["collect", "--port", str(taken.getsockname()[1])],
                       ["--config", str(tmp_path / "none.toml")],
+                      ["--config", str(pages)],
                       ["--config", str(config), "--link", "carrier-pigeon"],
                       ["--config", str(config), "--link", "bridge", "--impair", "loss=2"],
                       ["--config", str(config), "--link", "bridge", "--board", "toaster"],
