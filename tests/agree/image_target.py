@@ -11,6 +11,7 @@ The recording is the simulator's, with the slots, pages, buffers and filter of a
 
 Time runs while frames are compared. When a timer of the image fired meanwhile, its round trips grew, or a cookie grew older
 by a tick (barewire/cookie.py, early(): 64 ms), its counters tell, and the exchange is repeated in a new machine: Late.
+So is one in which a SYN came so late in TIME-WAIT that it was taken.
 """
 import re
 import socket
@@ -163,6 +164,12 @@ def comparable(counters):
     return {name: count for name, count in counters.items() if name not in OWN}
 
 
+def reopened(frame, recorded, got):
+    """Whether the image takes a SYN that the recording challenges: in TIME-WAIT that hangs on the age of the cookie."""
+    flags = [[Segment(out).flags for out in frames if is_tcp(out)] for frames in ([frame], recorded, got)]
+    return flags == [[SYN], [ACK], [SYN | ACK]]
+
+
 def differences(board, image, peer):
     """Run the recording of `peer` on a new machine; returns what differs as text, "" if nothing does."""
     said, done = "", []
@@ -172,6 +179,8 @@ def differences(board, image, peer):
             done += recorded
             for frame in frames:
                 got = target.answers(frame, recorded)
+                if reopened(frame, recorded, got):
+                    raise Late("a SYN in TIME-WAIT was taken: " + frame.hex())
                 if got != [timeless(out) for out in recorded]:
                     said = "frame %s\nreference: %s\nimage: %s" % (
                         frame.hex(), [out.hex() for out in recorded], [out.hex() for out in got])

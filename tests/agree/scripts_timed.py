@@ -166,6 +166,33 @@ def old_connections_give_way(peer):
 
 
 @timed
+def acks_of_acks_end(peer):
+    """Segments without text outside of the window: the answers of one second are limited. Those with text are all answered."""
+    one = Connection(peer, 40000)
+    for _ in range(2):
+        peer.turn(*(one.frame(ACK, seq=one.seq + 100_000) for _ in range(60)))
+        one.say(PSH | ACK, b"x", seq=one.seq - 1)
+        one.say(ACK, seq=one.seq - 1)
+        peer.pass_ms(1100)
+    one.close()
+
+
+@timed
+def a_window_shrinks_to_zero(peer):
+    """With ten segments in flight; it is probed, and opens again."""
+    one = Connection(peer, 40000)
+    one.say(PSH | ACK, b"GET /dashboard.js HTTP/1.1\r\nHost: x\r\n\r\n")
+    one.seq += 41
+    one.window = 0
+    for _ in range(12):
+        one.say(ACK)
+        peer.pass_ms(60000)
+    one.window = 64000
+    one.pump()
+    one.close()
+
+
+@timed
 def cookies_grow_old(peer):
     for delay in (21000, 63000, 63990, 64010, 64100):
         port = 1000 + delay

