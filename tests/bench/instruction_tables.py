@@ -13,6 +13,9 @@ ON_M3 = "lwIP on lm3s6965evb"
 CORTEX_M = f"""Instructions on a Cortex-M3 from one look into the receive FIFO to the next, the driver's included, counted in QEMU. {ON_M3}:
 2.2.1, raw API, -O3 -flto, the same C as above; "better by" compares it with our LM3S6965EVB."""
 
+# What is wanted on a Cortex-M3; what the tests hold a board to are instructions.GOALS
+WANTED = dict(zip(instructions.WHAT, ("450", "800", "2,600", "450", "250", "180", "3,300", "5,600", "")))
+
 
 def on_x86() -> Table:
     table = Table(X86, [OURS, *LWIP, *native.PEERS], LWIP[0])
@@ -36,7 +39,7 @@ def on_cortex_m() -> Table:
         with contextlib.redirect_stdout(None):
             found = instructions.counted(board)
         for what, count in found.items():
-            table.add(board, what, "", [count], goal=f"{instructions.GOALS[what]:,}", less=True)
+            table.add(board, what, "", [count], goal=WANTED[what], less=True)
     try:
         for what, count in lwip_peer.counted_on_cortex_m().items():
             table.add(ON_M3, what, "", [count])
