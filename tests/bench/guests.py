@@ -34,8 +34,8 @@ def tables(machine: str) -> dict[str, Table]:
     wrk = f"wrk -t1, keep-alive, medians of {scaling.RUNS} runs of {scaling.SECONDS} s"
     return {
         "guests": Table(machine + f" {LINUX}: nginx; echoes by recvfrom and sendto. Best C: an epoll server;\n"
-                        f"recvmmsg and sendmmsg. {LWIP}: bytecode and sockets in an image like ours, a driver in C. \"Better by\" is against the "
-                        "Linux guest.\nSimulator: our firmware under CPython.", shown, LINUX),
+                        f"recvmmsg and sendmmsg. {LWIP}: bytecode and sockets in an image like ours, a driver in C. \"Better by\" is "
+                        "against the Linux guest.\nSimulator: our firmware under CPython.", shown, LINUX),
         "connections": Table(f"HTTP requests against connections: 1 KiB page, {wrk}.", shown, LINUX),
         "sizes": Table(f"HTTP requests against the size of the page: {wrk}, 8 connections.", shown, LINUX),
         "goodput": Table("The same runs in MB of page a second.", shown, LINUX),

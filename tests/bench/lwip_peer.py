@@ -170,6 +170,7 @@ def least(path: Path, found: dict[str, list[range]]) -> dict[str, int]:
 
 def count(*command) -> dict[str, int]:
     """Instructions per operation of a program that takes frames as frames.c does."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
     counts = FOLDER / "counts"
     with Device(counts, *command) as device:
         peer = Peer(device)

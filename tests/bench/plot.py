@@ -49,8 +49,8 @@ def named(axes: Axes, title: str, count: int) -> None:
     lines = 0 if count < 2 else 1 if count < 5 else 2
     axes.set_title(title, pad=8 + 11 * lines)
     if lines:
-        axes.legend(frameon=False, fontsize=7.5, ncols=-(-count // lines), loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, borderpad=0,
-                    handlelength=1.2, handletextpad=0.5, columnspacing=1.2)
+        axes.legend(frameon=False, fontsize=7.5, ncols=-(-count // lines), loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2,
+                    borderpad=0, handlelength=1.2, handletextpad=0.5, columnspacing=1.2)
 
 
 def ratios(axes: Axes, table: Table) -> None:
@@ -63,8 +63,8 @@ def ratios(axes: Axes, table: Table) -> None:
              if (ratio := row.ratio(who))]
     for who in peers:
         own = [(place, ratio) for name, place, ratio in found if name == who]
-        axes.barh([place for place, _ in own], [ratio - 1 for _, ratio in own], left=1, height=0.9 * high, color=BESIDE[who], label=f"than the {who}"
-                  if who == table.against else f"than {who}")
+        axes.barh([place for place, _ in own], [ratio - 1 for _, ratio in own], left=1, height=0.9 * high, color=BESIDE[who],
+                  label=f"than the {who}" if who == table.against else f"than {who}")
     for who, place, ratio in found:
         axes.annotate(f"{ratio:.3g}", (max(ratio, 1), place), (3, 0), textcoords="offset points", va="center", fontsize=7)
     axes.set_yticks(range(len(rows)), [short for short, _ in rows])
