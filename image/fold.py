@@ -45,7 +45,7 @@ def binary(node: ast.BinOp, word: int) -> ast.expr:
         right, left = left, None
     if right is None:
         return node
-    return node.left if right == NEUTRAL[kind] else regroup(node, right)
+    return node.left if wrap(right, word) == NEUTRAL[kind] else regroup(node, right)
 
 
 def regroup(node: ast.BinOp, right: int) -> ast.expr:

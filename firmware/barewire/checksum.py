@@ -7,6 +7,10 @@ words is RFC 1624.
 """
 from .board import WORD
 from .inline import inline
+from .wire import ADDRESS_0, ADDRESS_1, IP_SRC
+from .word import u64
+
+INVERSE = -0x1000100010001      # of 0xFFFF modulo 2^64
 
 
 @inline
@@ -18,15 +22,21 @@ def fold(total: int) -> int:
 
 @inline
 def valid(total: int) -> int:
-    """Whether a partial sum of less than 2^31 that holds a checksum is right: 0xFFFF, for which one turn of folding is enough."""
+    """Whether a partial sum that holds a checksum is right: a multiple of 0xFFFF, and not 0 (sum_words: less than 2^48).
+
+    Below 2^31 one turn of folding tells. On 64 bits multiplying by the inverse divides without a rest, to less than 2^48,
+    what has none, and gives 2^48 or more for all else.
+    """
+    if WORD == 64:
+        return u64(total * INVERSE - 1) >> 48 == 0
     return (total & 0xFFFF) + (total >> 16) == 0xFFFF
 
 
 @inline
-def add_words(address: int, n: int) -> int:
-    """The partial sum of n bytes at a word-aligned address, 32 bytes a turn; less than 2^31 for n < 64 KiB.
+def sum_words(address: int, n: int) -> int:
+    """The partial sum of n bytes at a word-aligned address, 32 bytes a turn: on 32-bit words less than 2^31 for n < 64 KiB.
 
-    With a 64-bit word the carries of 32-bit loads pile up in the upper half and are folded once at the end.
+    With a 64-bit word the carries of 32-bit loads pile up in the upper half: less than 2^46.
     """
     total = 0
     if WORD == 64:
@@ -35,18 +45,22 @@ def add_words(address: int, n: int) -> int:
             total = total + w[0] + w[1] + w[2] + w[3] + w[4] + w[5] + w[6] + w[7]
             w = ptr32(int(w) + 32)
             n = n - 32
-        while n >= 4:
+        if n & 16:
+            total = total + w[0] + w[1] + w[2] + w[3]
+            w = ptr32(int(w) + 16)
+        if n & 8:
+            total = total + w[0] + w[1]
+            w = ptr32(int(w) + 8)
+        if n & 4:
             total = total + w[0]
             w = ptr32(int(w) + 4)
-            n = n - 4
-        total = (total & 0xFFFF) + (total >> 16 & 0xFFFF) + (total >> 32)
-        h = ptr16(w)
-        while n > 1:
-            total = total + h[0]
-            h = ptr16(int(h) + 2)
-            n = n - 2
-        if n:
-            total = total + ptr8(h)[0]
+        if n & 3:
+            h = ptr16(w)
+            if n & 2:
+                total = total + h[0]
+                h = ptr16(int(h) + 2)
+            if n & 1:
+                total = total + ptr8(h)[0]
     else:
         h = ptr16(address)
         end = address + (n & -32)
@@ -69,6 +83,15 @@ def add_words(address: int, n: int) -> int:
                 h = ptr16(int(h) + 2)
             if n & 1:
                 total = total + ptr8(h)[0]
+    return total
+
+
+@inline
+def add_words(address: int, n: int) -> int:
+    """The partial sum of n bytes at a word-aligned address, less than 2^31 for n < 64 KiB."""
+    total = sum_words(address, n)
+    if WORD == 64:
+        total = (total & 0xFFFF) + (total >> 16 & 0xFFFF) + (total >> 32)
     return total
 
 
@@ -97,5 +120,8 @@ def add(address: int, n: int) -> int:
 
 @inline
 def pseudo(f: ptr16, protocol: int, length: int) -> int:
-    """The partial sum of the pseudo header of frame f (RFC 768, RFC 9293 section 3.1); length in bytes."""
-    return f[13] + f[14] + f[15] + f[16] + (protocol << 8) + ((length & 0xFF) << 8 | length >> 8)
+    """The partial sum of the pseudo header of frame f, sent to us (RFC 768, RFC 9293 section 3.1); length in bytes.
+
+    256 times a number is the same modulo 0xFFFF as the number with its bytes exchanged.
+    """
+    return f[IP_SRC] + f[IP_SRC + 1] + (ADDRESS_0 + ADDRESS_1) + (protocol + length << 8)

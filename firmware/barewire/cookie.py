@@ -62,46 +62,51 @@ def old_key_valid(s: ptr32) -> int:
 
 @inline
 def rotl(x: int, n: int) -> int:
-    """x rotated left by n in 32 bits."""
-    return u32(x << n) | (x >> 32 - n & (1 << n) - 1)
+    """x rotated left by n in 32 bits; what is above them means nothing, before and after."""
+    return x << n | x >> 32 - n & (1 << n) - 1
 
 
 @inline
 def isn_hash(s: ptr32, f: ptr16, key: int) -> int:
-    """F: HalfSipHash-2-4 of the peer's address and port in frame f under the key in word `key`; modulo 2^32."""
-    v0 = u32(s[key])
-    v1 = u32(s[key + 1])
-    v2 = u32(s[key + 2])
-    v3 = u32(s[key + 3])
-    turn = 0
-    message = 0
-    while turn < 10:
-        if turn == 0:
-            message = f[IP_SRC] | f[IP_SRC + 1] << 16
-            v3 = v3 ^ message
-        elif turn == 2:
-            v0 = v0 ^ message
-            message = f[TCP_SRC] | f[TCP_DST] << 16
-            v3 = v3 ^ message
-        elif turn == 4:
-            v0 = v0 ^ message
-            message = 8 << 24               # the length of the message, as SipHash closes it
-            v3 = v3 ^ message
-        elif turn == 6:
-            v0 = v0 ^ message
-            v2 = v2 ^ 0xFF
-        v0 = u32(v0 + v1)
+    """F of the peer of frame f under the key in word `key`; modulo 2^32."""
+    peer = ptr32(int(f) + IP_SRC_BYTE)[0]
+    port = f[TCP_SRC]
+    kept = ptr32(int(s) + 4 * HASHES + ((port >> 8 & HASH_COUNT - 1) << 4))
+    if kept[0] != peer or kept[1] != port or kept[2] != s[key]:
+        kept[0] = peer
+        kept[1] = port
+        kept[2] = s[key]
+        kept[3] = halfsiphash(s, key, peer, port | 6 << 24)     # the length of the message, as SipHash closes it
+    return u32(kept[3])
+
+
+@inline
+def halfsiphash(s: ptr32, key: int, message: int, last: int) -> int:
+    """HalfSipHash-1-3 of two words. What stands above bit 31 never comes down, so it need not be cut off."""
+    v0 = s[key]
+    v1 = s[key + 1]
+    v2 = s[key + 2]
+    v3 = s[key + 3] ^ message
+    turn = 5
+    while turn:
+        v0 = v0 + v1
         v1 = rotl(v1, 5) ^ v0
         v0 = rotl(v0, 16)
-        v2 = u32(v2 + v3)
+        v2 = v2 + v3
         v3 = rotl(v3, 8) ^ v2
-        v0 = u32(v0 + v3)
+        v0 = v0 + v3
         v3 = rotl(v3, 7) ^ v0
-        v2 = u32(v2 + v1)
+        v2 = v2 + v1
         v1 = rotl(v1, 13) ^ v2
         v2 = rotl(v2, 16)
-        turn = turn + 1
-    return u32(v1 ^ v3)
+        turn = turn - 1
+        if turn == 4:
+            v0 = v0 ^ message
+            v3 = v3 ^ last
+        elif turn == 3:
+            v0 = v0 ^ last
+            v2 = v2 ^ 0xFF
+    return v1 ^ v3
 
 
 @inline

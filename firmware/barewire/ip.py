@@ -16,13 +16,12 @@ HEADER_BYTES = ETH_BYTES + 20
 @inline
 def check(s: ptr32, f: ptr16, length: int) -> int:
     """Length of the IPv4 datagram in frame f of `length` bytes, 0 if it is to be dropped (counted)."""
-    b = ptr8(f)
-    size = swap16(f[IP_LENGTH])
+    size = get16(f, IP_LENGTH)
     if length < HEADER_BYTES:
         count(s, counters.RX_RUNT)
         size = 0
-    elif b[IP_VERSION_BYTE] != 0x45:
-        if b[IP_VERSION_BYTE] > 0x45 and b[IP_VERSION_BYTE] < 0x50:
+    elif ptr8(f)[IP_VERSION_BYTE] != 0x45:
+        if ptr8(f)[IP_VERSION_BYTE] > 0x45 and ptr8(f)[IP_VERSION_BYTE] < 0x50:
             count(s, counters.IP_OPTIONS)
         else:
             count(s, counters.IP_MALFORMED)
@@ -39,10 +38,10 @@ def check(s: ptr32, f: ptr16, length: int) -> int:
     elif f[IP_FRAGMENT] & IP_FRAGMENTED:
         count(s, counters.IP_FRAGMENT)
         size = 0
-    elif b[IP_TTL_BYTE] == 0:
+    elif ptr8(f)[IP_TTL_BYTE] == 0:
         count(s, counters.IP_TTL)
         size = 0
-    elif not source_ok(f, b[IP_SRC_BYTE]):
+    elif not source_ok(f, ptr8(f)[IP_SRC_BYTE]):
         count(s, counters.IP_SOURCE)
         size = 0
     elif not limits.allows(s, f, limits.NET_LIST, config.NET_ALLOW):

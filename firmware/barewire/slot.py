@@ -8,7 +8,6 @@ from . import board
 from .inline import inline
 from .state import *
 from .wire import *
-from .word import i32
 
 # Words of a slot; what code names most often has a number below 32, which makes for short instructions
 (STATE, LINK, CHUNK_AT, FLAGS, PEER, QUEUED, SND_UNA, SND_NXT, SND_MAX, SND_END, SND_WND, ROUND_MIN, NOTED,
@@ -67,7 +66,7 @@ def setup(s: ptr32, slots: int, store: int):
 
 @inline
 def chain(peer_0: int, peer_1: int, port: int) -> int:
-    """Index of the word in the state block where the chain of this peer's slots starts."""
+    """Index of the word in the state block where the chain of this peer's slots starts; 16 bits of each count."""
     mixed = peer_0 ^ peer_1 ^ port
     return CHAINS + ((mixed ^ mixed >> 8) & CHAIN_COUNT - 1)
 
@@ -75,11 +74,11 @@ def chain(peer_0: int, peer_1: int, port: int) -> int:
 @inline
 def find(s: ptr32, f: ptr16, port: int) -> int:
     """The slot of the connection with the peer whose address stands where that of frame f's sender does; 0: none."""
-    at = s[chain(f[IP_SRC], f[IP_SRC + 1], port)]
-    low = f[IP_SRC] | f[IP_SRC + 1] << 16
+    peer = ptr32(int(f) + IP_SRC_BYTE)[0]
+    at = s[chain(peer, peer >> 16, port)]
     while at:
         c = ptr32(at)
-        if c[PEER_PORT] == port and i32(c[PEER] - low) == 0:
+        if c[PEER_PORT] == port and c[PEER] == peer:
             break
         at = c[LINK]
     return at
@@ -87,23 +86,48 @@ def find(s: ptr32, f: ptr16, port: int) -> int:
 
 @inline
 def take(s: ptr32, f: ptr16) -> int:
-    """A slot for the peer of frame f, all zero and linked into its chain; 0 if all are busy."""
+    """A slot for the peer of frame f, linked into its chain; 0 if all are busy. What tcp.opened does not set is zero."""
     at = s[FREE]
     if at:
         c = ptr32(at)
         s[FREE] = c[LINK]
-        k = 0
-        while k < STORE_AT:
-            c[k] = 0
-            k = k + 1
-        c[PEER] = f[IP_SRC] | f[IP_SRC + 1] << 16
+        clear(c)
+        peer = ptr32(int(f) + IP_SRC_BYTE)[0]
+        c[PEER] = peer
         c[PEER_PORT] = f[TCP_SRC]
-        head = chain(f[IP_SRC], f[IP_SRC + 1], f[TCP_SRC])
+        head = chain(peer, peer >> 16, f[TCP_SRC])
         c[LINK] = s[head]
         s[head] = at
         c[ACTIVE_AT] = s[NOW]
         s[OPEN] = s[OPEN] + 1
     return at
+
+
+@inline
+def clear(c: ptr32):
+    """Forget the connection that was: what is read before it is written. Most of the queue and HTTP's words are not."""
+    c[CHUNK_AT] = 0
+    c[QUEUED] = 0
+    c[NOTED] = 0
+    c[CWND_ACKED] = 0
+    c[DUP_ACKS] = 0
+    c[SRTT] = 0
+    c[RTTVAR] = 0
+    c[ROUND_END] = 0
+    c[SAMPLES] = 0
+    c[RETRIES] = 0
+    c[STORED] = 0
+    c[CHUNK] = 0
+    c[PAGES_HELD] = 0
+    c[RESENT] = 0
+    c[STAMPED] = 0
+    c[START] = 0
+    c[KEPT_TO] = 0
+    c[DUE] = 0
+    if board.HYSTART:
+        c[ROUND_MIN] = 0
+        c[LAST_MIN] = 0
+        c[CSS] = 0
 
 
 @inline
@@ -115,7 +139,7 @@ def free(s: ptr32, c: ptr32):
         s[WAITING] = s[WAITING] - 1
     c[STATE] = CLOSED
     c[FLAGS] = c[FLAGS] & IN_WORK
-    head = chain(c[PEER] & 0xFFFF, c[PEER] >> 16 & 0xFFFF, c[PEER_PORT])
+    head = chain(c[PEER], c[PEER] >> 16, c[PEER_PORT])
     if s[head] == int(c):
         s[head] = c[LINK]
     else:

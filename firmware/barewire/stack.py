@@ -10,7 +10,7 @@ from uctypes import addressof
 
 from . import (arp, board, config, cookie, counters, driver, http, http_range, icmp, ip, limits, page, sensor, slot, status,
                tcp, udp)
-from .checksum import add_words
+from .checksum import sum_words
 from .counters import count
 from .inline import inline
 from .state import *
@@ -251,7 +251,7 @@ def deliver(s: ptr32, f: ptr16, size: int) -> int:
         n = udp.length(f, size)
     total = 0
     if protocol != UDP or f[UDP_DST] != udp.ECHO_PORT:
-        total = add_words(int(f) + 34, n)
+        total = sum_words(int(f) + 34, n)
     if n < 8:
         count(s, counters.IP_SHORT)
     elif protocol == UDP:

@@ -34,6 +34,9 @@ CHAIN_COUNT = 64
 CHAINS = _words(CHAIN_COUNT)
 # The start of HalfSipHash's four words under the key of the SYN cookies and under the one before; when the next one is due
 KEY, OLD_KEY, REKEY_AT = _words(4), _words(4), _words()
+# The last hashes, by the low bits of the peer's port: its address, its port, the first word of the key, the hash
+HASH_COUNT = 8
+HASHES = _words(4 * HASH_COUNT)
 # Pages for dynamic answers: address of the first, how many are free, one busy flag each
 PAGE_AT, PAGES_FREE = _words(), _words()
 PAGE_BUSY = _words(board.PAGES)

@@ -34,9 +34,8 @@ def input(s: ptr32, f: ptr16, n: int, total: int, at: int) -> int:
     `at` is the slot of its addresses and ports, 0 if there is none. The connection it belongs to is left in s[CURRENT],
     its fresh data in s[DATA] and s[DATA_BYTES].
     """
-    b = ptr8(f)
-    header = b[TCP_OFFSET_BYTE] >> 4 << 2
-    flags = b[TCP_FLAGS_BYTE]
+    header = ptr8(f)[TCP_OFFSET_BYTE] >> 4 << 2
+    flags = ptr8(f)[TCP_FLAGS_BYTE]
     data = n - header
     s[REPLY] = 0
     if n < 20 or header < 20 or data < 0 or f[TCP_SRC] == 0:
@@ -247,7 +246,7 @@ def opened(s: ptr32, c: ptr32, f: ptr16, mss: int):
     c[QUEUE_SEQ] = una
     c[RECOVER] = una - 1
     c[RCV_NXT] = get32(f, TCP_SEQ)
-    c[SND_WND] = swap16(f[TCP_WINDOW])
+    c[SND_WND] = get16(f, TCP_WINDOW)
     c[MAX_WND] = c[SND_WND]
     c[SND_WL1] = c[RCV_NXT]
     c[SND_WL2] = una
@@ -256,22 +255,17 @@ def opened(s: ptr32, c: ptr32, f: ptr16, mss: int):
     c[SSTHRESH] = 1 << 20
     c[RTO] = RTO_FIRST
     c[PROGRESS_AT] = s[NOW]
-    h = ptr16(int(c) + 4 * HEADER + 2)
-    k = 0
-    while k < 3:
-        h[ETH_DST + k] = f[ETH_SRC + k]
-        h[ETH_SRC + k] = s[MAC + k]
-        k = k + 1
-    h[ETH_TYPE] = TYPE_IP
-    h[IP_VERSION] = IP_VERSION_IHL_TOS
-    h[IP_FRAGMENT] = IP_DF
-    h[IP_TTL] = TTL | TCP << 8
-    h[IP_SRC] = ADDRESS_0
-    h[IP_SRC + 1] = ADDRESS_1
-    h[IP_DST] = f[IP_SRC]
-    h[IP_DST + 1] = f[IP_SRC + 1]
-    h[TCP_SRC] = PORT
-    h[TCP_DST] = f[TCP_SRC]
+    c[HEADER] = f[ETH_SRC] << 16
+    c[HEADER + 1] = f[ETH_SRC + 1] | f[ETH_SRC + 2] << 16
+    c[HEADER + 2] = s[MAC_HEAD]
+    c[HEADER + 3] = s[MAC + 2] | TYPE_IP << 16
+    c[HEADER + 4] = IP_VERSION_IHL_TOS
+    c[HEADER + 5] = IP_DF << 16
+    c[HEADER + 6] = TTL | TCP << 8
+    c[HEADER + 7] = ADDRESS_0 | ADDRESS_1 << 16
+    c[HEADER + 8] = c[PEER]
+    c[HEADER + 9] = PORT | f[TCP_SRC] << 16
+    c[HEADER + 13] = 0              # what lies between tcp_output.emit writes
     c[IP_PART] = fold(ip.fixed_sum(TCP) + f[IP_SRC] + f[IP_SRC + 1])
     c[TCP_PART] = fold(ADDRESS_0 + ADDRESS_1 + f[IP_SRC] + f[IP_SRC + 1] + (TCP << 8) + PORT + f[TCP_SRC])
 
@@ -286,20 +280,37 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
     seq = get32(f, TCP_SEQ)
     ahead = i32(seq - c[RCV_NXT])
     length = n + (flags & FIN)
-    space = window(c)
-    if flags & RST:
+    usual = flags & (RST | SYN | ACK) == ACK
+    if usual and ahead:
+        usual = acceptable(ahead, length, window(c))
+    if usual:
+        ack = get32(f, TCP_ACK)
+        acked = i32(ack - c[SND_UNA])
+        if i32(ack - c[SND_MAX]) > 0 or acked + c[MAX_WND] < 0:
+            count(s, counters.TCP_BAD_ACK)
+            answer = CHALLENGE
+        else:
+            c[ACTIVE_AT] = s[NOW]
+            acknowledge(s, c, seq, ack, acked, get16(f, TCP_WINDOW), length)
+            gone = after_ack(s, c)
+            if not gone:
+                if length:
+                    text(s, c, ahead, n, data, flags)
+                if c[FLAGS] & ~FRESH | c[STORED] | length | c[SND_END] ^ c[SND_UNA]:     # else there is nothing to do for it
+                    s[CURRENT] = int(c)
+    elif flags & RST:
         if c[STATE] == TIME_WAIT:
             count(s, counters.TCP_TIME_WAIT_RESET)
         elif ahead == 0:
             count(s, counters.TCP_RESET_IN)
             gone = 1
-        elif ahead > 0 and ahead < space:
+        elif ahead > 0 and ahead < window(c):
             answer = CHALLENGE
         else:
             count(s, counters.TCP_OUT_OF_WINDOW)
     elif flags & SYN:
         answer = CHALLENGE
-    elif not acceptable(ahead, length, space):
+    elif not acceptable(ahead, length, window(c)):
         if ahead < 0:
             count(s, counters.TCP_DUPLICATE)
         else:
@@ -309,29 +320,17 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
             if not allow(s, ACK_LIMIT, config.CHALLENGE_ACKS_PER_S):
                 count(s, counters.TCP_ACK_LIMITED)
                 answer = 0
-    elif flags & ACK == 0:
-        count(s, counters.TCP_BAD_ACK)
     else:
-        ack = get32(f, TCP_ACK)
-        if i32(ack - c[SND_MAX]) > 0 or i32(ack - c[SND_UNA]) + c[MAX_WND] < 0:
-            count(s, counters.TCP_BAD_ACK)
-            answer = CHALLENGE
-        else:
-            c[ACTIVE_AT] = s[NOW]
-            acknowledge(s, c, seq, ack, swap16(f[TCP_WINDOW]), length)
-            gone = after_ack(s, c)
-            if not gone:
-                s[CURRENT] = int(c)
-                if length:
-                    text(s, c, ahead, n, data, flags)
-    if answer == CHALLENGE:     # RFC 5961 sections 3.2, 4.2 and 5.2; the limit: section 7
-        if allow(s, CHALLENGE_LIMIT, config.CHALLENGE_ACKS_PER_S):
-            count(s, counters.TCP_CHALLENGE)
-            answer = ACK
-        else:
-            count(s, counters.TCP_CHALLENGE_LIMITED)
-    if answer == ACK:
-        reply_with(s, ACK, ack_seq(c), c[RCV_NXT], space)
+        count(s, counters.TCP_BAD_ACK)
+    if answer:
+        if answer == CHALLENGE:     # RFC 5961 sections 3.2, 4.2 and 5.2; the limit: section 7
+            if allow(s, CHALLENGE_LIMIT, config.CHALLENGE_ACKS_PER_S):
+                count(s, counters.TCP_CHALLENGE)
+                answer = ACK
+            else:
+                count(s, counters.TCP_CHALLENGE_LIMITED)
+        if answer == ACK:
+            reply_with(s, ACK, ack_seq(c), c[RCV_NXT], window(c))
     if gone:
         free(s, c)
 

@@ -19,12 +19,11 @@ ROUND_STAMPS = N_RTT_SAMPLE if HYSTART else 1       # so that those of a round a
 
 
 @inline
-def acknowledge(s: ptr32, c: ptr32, seq: int, ack: int, wnd: int, length: int):
-    """Process SEG.ACK and SEG.WND of an acceptable segment that takes `length` of sequence space.
+def acknowledge(s: ptr32, c: ptr32, seq: int, ack: int, acked: int, wnd: int, length: int):
+    """Process SEG.ACK, `acked` beyond SND.UNA, and SEG.WND of an acceptable segment that takes `length` of sequence space.
 
     The retransmission timer that this stops is started again by tcp_output.output, which follows.
     """
-    acked = i32(ack - c[SND_UNA])
     if c[FLAGS] & PROBING:
         c[RETRIES] = 0              # a peer that answers probes may keep its window closed (RFC 9293 section 3.8.6.1)
     if acked > 0:
@@ -37,7 +36,7 @@ def acknowledge(s: ptr32, c: ptr32, seq: int, ack: int, wnd: int, length: int):
         c[SND_WL2] = ack
         if wnd > c[MAX_WND]:
             c[MAX_WND] = wnd
-        if wnd and c[FLAGS] & PROBING:
+        if c[FLAGS] & PROBING and wnd:
             c[FLAGS] = c[FLAGS] & ~(PROBING | RTX_ON | RESEND | TOO_BIG)
             c[RTO] = 0
             c[SND_NXT] = c[SND_UNA]     # the probe's byte may have been dropped: send from the left edge

@@ -34,15 +34,16 @@ def output(n: ptr32, s: ptr32, c: ptr32):
         seq = c[SND_UNA] if again else c[SND_NXT]
         left = i32(c[SND_END] - seq)
         size = 0
-        r = 0
+        r = int(c) + 4 * QUEUE
         off = 0
+        rest = 0
         if left > 0:
-            r = locate(c, seq)
+            r = locate(r, seq)
             off = offset(c, r, seq)
-            chunk(c, off)
-            size = sendable(c, r, off, seq, left, again)
+            rest = chunk(c, off, i32(ptr32(r)[3] - seq))
+            size = sendable(c, rest, seq, left, again)
         flags = ACK
-        if c[FLAGS] & SHUT and left >= 0 and size == left:
+        if c[FLAGS] & SHUT and size == left:
             flags = FIN | ACK
         if size == 0 and flags == ACK and c[FLAGS] & ACK_NOW == 0:
             if again:
@@ -60,12 +61,13 @@ def output(n: ptr32, s: ptr32, c: ptr32):
                 work(s, c)
                 go = 0
             else:
-                pure = size == 0 and flags == ACK
-                if pure:
+                if size == 0 and flags == ACK:
                     seq = ack_seq(c)
-                emit(n, s, c, room, r, off, seq, size, flags)
-                if not pure:
+                else:
                     sent(s, c, seq, size, flags & FIN)
+                if size >= left and again == 0:
+                    go = 0                              # that was all
+                emit(n, s, c, room, r, off, rest, seq, size, flags | PSH if size and size == left else flags)
                 c[FLAGS] = c[FLAGS] & ~(ACK_NOW | ACK_LATER | RESEND)
     if idle:                            # a round begins: its first ACK ends none
         c[ROUND_END] = c[SND_MAX]
@@ -86,12 +88,11 @@ def restart(s: ptr32, c: ptr32):
 
 
 @inline
-def locate(c: ptr32, seq: int) -> int:
-    """Address of the queued response (four words) that holds sequence number seq, which is queued."""
-    r = ptr32(int(c) + 4 * QUEUE)
-    while i32(seq - r[3]) >= 0:
-        r = ptr32(int(r) + 16)
-    return int(r)
+def locate(r: int, seq: int) -> int:
+    """Address of the queued response (four words) that holds sequence number seq, which is queued; the first is at r."""
+    while i32(seq - ptr32(r)[3]) >= 0:
+        r = r + 16
+    return r
 
 
 @inline
@@ -99,14 +100,14 @@ def offset(c: ptr32, r: int, seq: int) -> int:
     """How far seq lies in the response at r, which starts where the one in front of it ends."""
     start = c[QUEUE_SEQ]
     if r != int(c) + 4 * QUEUE:
-        before = ptr32(r - 16)
-        start = before[3]
+        start = ptr32(r - 16)[3]
     return i32(seq - start)
 
 
 @inline
-def chunk(c: ptr32, off: int):
-    """Let c[CHUNK], c[CHUNK_AT] be the number and the start of the chunk with byte `off` of a response.
+def chunk(c: ptr32, off: int, rest: int) -> int:
+    """Let c[CHUNK], c[CHUNK_AT] be the number and the start of the chunk with byte `off` of a response, which has `rest`
+    bytes from there on. Returns how many of those are in the chunk.
 
     It walks from where it was: one step at the most while a response is sent in order.
     """
@@ -116,13 +117,15 @@ def chunk(c: ptr32, off: int):
     while off >= c[CHUNK_AT] + CHUNK_BYTES:
         c[CHUNK_AT] = c[CHUNK_AT] + CHUNK_BYTES
         c[CHUNK] = c[CHUNK] + 1
+    inside = c[CHUNK_AT] + CHUNK_BYTES - off
+    return inside if inside < rest else rest
 
 
 @inline
-def sendable(c: ptr32, r: int, off: int, seq: int, left: int, again: int) -> int:
+def sendable(c: ptr32, rest: int, seq: int, left: int, again: int) -> int:
     """How many of the `left` bytes from seq on make the next segment: 0 when a window does not allow one.
 
-    seq is byte `off` of the response at r. A segment ends with its chunk and its response. Silly windows are avoided
+    A segment ends with its chunk and its response, after `rest` bytes. Silly windows are avoided
     (RFC 1122 section 4.2.3.4): a piece that the window cut short goes out only when it is half of the largest window seen,
     or nothing is in flight.
     """
@@ -143,20 +146,13 @@ def sendable(c: ptr32, r: int, off: int, seq: int, left: int, again: int) -> int
         space = space - flight
         if space < size and space < left:
             size = space if space > 0 and (flight == 0 or space << 1 >= c[MAX_WND]) else 0
-    if size:
-        response = ptr32(r)
-        end = i32(response[3] - seq)
-        if size > end:
-            size = end
-        end = c[CHUNK_AT] + CHUNK_BYTES - off
-        if size > end:
-            size = end
-    return size
+    return size if size < rest else rest
 
 
 @inline
-def emit(n: ptr32, s: ptr32, c: ptr32, room: int, r: int, off: int, seq: int, size: int, flags: int):
-    """Fill the header at `room` from the slot's template and send it with `size` bytes from byte `off` of the response at r."""
+def emit(n: ptr32, s: ptr32, c: ptr32, room: int, r: int, off: int, rest: int, seq: int, size: int, flags: int):
+    """Fill the header at `room` from the slot's template and send it with `size` bytes from byte `off` of the response at r,
+    whose chunk ends `rest` bytes from there."""
     f = ptr16(room)
     f[0] = c[HEADER] >> 16 & 0xFFFF
     to = ptr32(room + 2)
@@ -175,7 +171,7 @@ def emit(n: ptr32, s: ptr32, c: ptr32, room: int, r: int, off: int, seq: int, si
     if size:
         response = ptr32(r)
         payload = (response[0] if off < CHUNK_BYTES else response[1]) + off
-        if response[2] and off == c[CHUNK_AT] and (size == CHUNK_BYTES or i32(seq + size - response[3]) == 0):
+        if response[2] and off == c[CHUNK_AT] and size == rest:
             sums = ptr16(response[2])
             k = c[CHUNK] + 1
             if k == 1 and response[0] != response[1]:
@@ -183,8 +179,6 @@ def emit(n: ptr32, s: ptr32, c: ptr32, room: int, r: int, off: int, seq: int, si
             total = total + sums[k]
         else:
             total = total + fold(add(payload, size))
-        if i32(seq + size - c[SND_END]) == 0:
-            flags = flags | PSH
     length = swap16(size + 40)
     f[IP_LENGTH] = length
     f[IP_SUM] = fold(c[IP_PART] + length) ^ 0xFFFF
@@ -206,15 +200,17 @@ def sent(s: ptr32, c: ptr32, seq: int, size: int, fin: int):
         count(s, counters.TCP_RETRANSMIT)
         c[RESENT] = size              # FIN needs no room in a datagram
         c[NOTED] = 0                  # Karn: what is in flight tells no round trip any more
-    elif c[FLAGS] & PROBING == 0:
-        stamp(s, c, end)
-    if i32(end - c[SND_NXT]) > 0:
+        if i32(end - c[SND_NXT]) > 0:
+            c[SND_NXT] = end
+    else:
         c[SND_NXT] = end
+        if c[FLAGS] & PROBING == 0:
+            stamp(s, c, end)
     if i32(end - c[SND_MAX]) > 0:
         c[SND_MAX] = end
         if c[FLAGS] & PROBING == 0:
             c[PROGRESS_AT] = s[NOW]
-    if i32(end - c[SND_END]) > 0:
+    if fin:
         if c[STATE] == ESTABLISHED:
             c[STATE] = FIN_WAIT_1
         elif c[STATE] == CLOSE_WAIT:

@@ -13,7 +13,7 @@ UNREACHABLE = -1
 @inline
 def length(f: ptr16, size: int) -> int:
     """Bytes of the UDP datagram in an IP datagram of `size` bytes, 0 if its length cannot be true."""
-    n = swap16(f[UDP_LENGTH])
+    n = get16(f, UDP_LENGTH)
     return n if size >= 28 and n >= 8 and n <= size - 20 else 0
 
 

@@ -76,16 +76,22 @@ def swap16(x: int) -> int:
 
 
 @inline
+def get16(f: ptr16, k: int) -> int:
+    """The 16-bit field at 16-bit word k, in host order."""
+    return ptr8(f)[2 * k] << 8 | ptr8(f)[2 * k + 1]
+
+
+@inline
 def get32(f: ptr16, k: int) -> int:
     """The 32-bit field at 16-bit word k, in host order (as the word size has it: see word.py)."""
-    return swap16(f[k]) << 16 | swap16(f[k + 1])
+    return ptr8(f)[2 * k] << 24 | ptr8(f)[2 * k + 1] << 16 | ptr8(f)[2 * k + 2] << 8 | ptr8(f)[2 * k + 3]
 
 
 @inline
 def put32(f: ptr16, k: int, value: int) -> int:
     """Store value into the 32-bit field at 16-bit word k; returns what it adds to a partial sum (checksum.py)."""
-    high = swap16(value >> 16 & 0xFFFF)
-    low = swap16(value & 0xFFFF)
+    high = value >> 24 & 0xFF | value >> 8 & 0xFF00
+    low = value >> 8 & 0xFF | (value & 0xFF) << 8
     f[k] = high
     f[k + 1] = low
     return high + low

@@ -10,6 +10,12 @@ def i32(x: int) -> int:
 
 
 @inline
+def u64(x: int) -> int:
+    """x modulo 2^64 for 64-bit words. There it is x itself, but CPython's numbers have no end."""
+    return x & 0xFFFFFFFFFFFFFFFF if WORD == 64 else x
+
+
+@inline
 def u32(x: int) -> int:
     """x modulo 2^32: not negative on 64 bits, x itself on 32 bits."""
     return x & 0xFFFFFFFF if WORD == 64 else x
