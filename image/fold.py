@@ -196,12 +196,11 @@ class Substitute(ast.NodeTransformer):
         return self.value if node.id == self.name else node
 
 
-def drop_unread(body: list) -> list:
-    """The body without assignments to locals that nothing reads; what they load from memory is still loaded."""
+def without(body: list, unneeded) -> list:
+    """The body without the assignments to locals that `unneeded` names; what they load from memory is still loaded."""
     class Drop(ast.NodeTransformer):
         def visit_Assign(self, node):
-            target = node.targets[0]
-            if not isinstance(target, ast.Name) or target.id in read:
+            if not isinstance(node.targets[0], ast.Name) or not unneeded(node):
                 return node
             return None if pure(node.value) else place(ast.Expr(node.value), node)
 
@@ -213,11 +212,20 @@ def drop_unread(body: list) -> list:
                 return (branch(node, node.test, node.body, node.orelse) or [None])[0]
             return node
 
-    count = -1
-    while count != (count := sum(1 for s in body for n in ast.walk(s) if isinstance(n, ast.stmt))):
-        read = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-        body = [new for new in map(Drop().visit, body) if new is not None]
-    return body
+    return [new for new in map(Drop().visit, body) if new is not None]
+
+
+def spread(body: list) -> list:
+    """The body with `if` statements where a choice was assigned: the native emitters take a choice's value through memory."""
+    class Spread(ast.NodeTransformer):
+        def visit_Assign(self, node):
+            if not isinstance(node.value, ast.IfExp):
+                return node
+            choice = node.value
+            then, other = (self.visit(place(ast.Assign(node.targets, value), node)) for value in (choice.body, choice.orelse))
+            return place(ast.If(choice.test, [then], [other]), node)
+
+    return [Spread().visit(statement) for statement in body]
 
 
 # ---- returns of an expanded function ------------------------------------------------------------------------------------

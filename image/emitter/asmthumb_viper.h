@@ -1,6 +1,6 @@
 // Instructions of ARMv7-M that viper_thumb.h asks for, and jumps that are as short as they can be: passes are repeated
 // until no label moves any more. Included by MicroPython 1.25's py/asmthumb.c, after asmthumb.patch.
-// Follows the ARMv7-M Architecture Reference Manual, A5 (encodings) and A7.7 (instructions). Registers are r0 to r7.
+// Follows the ARMv7-M Architecture Reference Manual, A5 (encodings) and A7.7 (instructions). Registers are r0 to r12 and r14.
 
 // Whether a jump reaches its label with offsets from `least` to `most`. One forwards goes by where the label was in the
 // pass before: it can only have come nearer since, by `shrunk` at least.
@@ -64,6 +64,11 @@ bool asm_thumb_cbz_label(asm_thumb_t *as, bool nonzero, int reg, size_t label) {
     return true;
 }
 
+// Whether these are registers that a 16-bit instruction can name.
+static bool low(int a, int b, int c) {
+    return (a | b | c) < 8;
+}
+
 // A5.3.2: the 12 bits that stand for a number as a modified immediate constant, -1 where there are none.
 static int modified_immediate(uint32_t n) {
     uint32_t byte = n & 0xff, upper = n >> 8 & 0xff;
@@ -98,7 +103,7 @@ enum { AND_W = 0xf010, BIC_W = 0xf030, ORR_W = 0xf050, EOR_W = 0xf090, ADD_W = 0
 
 // dest = number
 void asm_thumb_number(asm_thumb_t *as, int dest, uint32_t number) {
-    if (number <= 0xff) {
+    if (number <= 0xff && low(dest, 0, 0)) {
         asm_thumb_mov_rlo_i8(as, dest, number);
     } else if (modified_immediate(number) >= 0) {
         data_i12(as, MOV_W, dest, 0, modified_immediate(number));
@@ -111,13 +116,14 @@ void asm_thumb_number(asm_thumb_t *as, int dest, uint32_t number) {
 
 static int add_i32(asm_thumb_t *as, int dest, int lhs, uint32_t imm) {
     uint32_t minus = -imm;
-    if (imm < 8) {
+    bool narrow = low(dest, lhs, 0);
+    if (narrow && imm < 8) {
         asm_thumb_add_rlo_rlo_i3(as, dest, lhs, imm);
-    } else if (minus < 8) {
+    } else if (narrow && minus < 8) {
         asm_thumb_sub_rlo_rlo_i3(as, dest, lhs, minus);
-    } else if (dest == lhs && imm <= 0xff) {
+    } else if (narrow && dest == lhs && imm <= 0xff) {
         asm_thumb_add_rlo_i8(as, dest, imm);
-    } else if (dest == lhs && minus <= 0xff) {
+    } else if (narrow && dest == lhs && minus <= 0xff) {
         asm_thumb_sub_rlo_i8(as, dest, minus);
     } else if (modified_immediate(imm) >= 0) {
         data_i12(as, ADD_W, dest, lhs, modified_immediate(imm));
@@ -133,7 +139,7 @@ static int add_i32(asm_thumb_t *as, int dest, int lhs, uint32_t imm) {
 }
 
 static int and_i32(asm_thumb_t *as, int dest, int lhs, uint32_t imm) {
-    if (imm == 0xff || imm == 0xffff) {
+    if ((imm == 0xff || imm == 0xffff) && low(dest, lhs, 0)) {
         asm_thumb_format_11(as, imm == 0xff ? ASM_THUMB_FORMAT_11_UXTB : ASM_THUMB_FORMAT_11_UXTH, dest, lhs);
         return ASM_THUMB_DONE;
     }
@@ -150,6 +156,12 @@ static int and_i32(asm_thumb_t *as, int dest, int lhs, uint32_t imm) {
     return ASM_THUMB_DONE_FLAGS;
 }
 
+// A5.3.11, data processing with a shifted register
+static void shifted(asm_thumb_t *as, uint op, int dest, int rhs, int kind, int shift) {
+    int type = kind == ASM_THUMB_LSL ? 0 : kind == ASM_THUMB_LSR ? 1 : 2;
+    asm_thumb_op32(as, op, (shift >> 2) << 12 | dest << 8 | (shift & 3) << 6 | type << 4 | rhs);
+}
+
 // dest = lhs op imm
 int asm_thumb_op_i32(asm_thumb_t *as, int op, int dest, int lhs, int32_t imm) {
     switch (op) {
@@ -161,7 +173,7 @@ int asm_thumb_op_i32(asm_thumb_t *as, int op, int dest, int lhs, int32_t imm) {
             return and_i32(as, dest, lhs, imm);
         case ASM_THUMB_XOR:
             if (imm == -1) {
-                asm_thumb_mvn_rlo_rlo(as, dest, lhs);
+                asm_thumb_op32(as, 0xea7f, dest << 8 | lhs); // MVNS.W
                 return ASM_THUMB_DONE_FLAGS;
             }
             MP_FALLTHROUGH
@@ -172,7 +184,11 @@ int asm_thumb_op_i32(asm_thumb_t *as, int op, int dest, int lhs, int32_t imm) {
             data_i12(as, op == ASM_THUMB_OR ? ORR_W : EOR_W, dest, lhs, modified_immediate(imm));
             return ASM_THUMB_DONE_FLAGS;
         case ASM_THUMB_REV16:
-            asm_thumb_op16(as, 0xba40 | lhs << 3 | dest);
+            if (low(dest, lhs, 0)) {
+                asm_thumb_op16(as, 0xba40 | lhs << 3 | dest);
+            } else {
+                asm_thumb_op32(as, 0xfa90 | lhs, 0xf090 | dest << 8 | lhs);
+            }
             return ASM_THUMB_DONE;
         case ASM_THUMB_FIELD: {
             int shift = imm & 31, width = imm >> 5;
@@ -190,6 +206,10 @@ int asm_thumb_op_i32(asm_thumb_t *as, int op, int dest, int lhs, int32_t imm) {
             if (imm < 1 || imm > 31) {
                 return ASM_THUMB_CANNOT;
             }
+            if (!low(dest, lhs, 0)) {
+                shifted(as, 0xea5f, dest, lhs, op, imm); // MOVS.W
+                return ASM_THUMB_DONE_FLAGS;
+            }
             asm_thumb_format_1(as, op == ASM_THUMB_LSL ? ASM_THUMB_FORMAT_1_LSL : op == ASM_THUMB_ASR ? ASM_THUMB_FORMAT_1_ASR
                 : ASM_THUMB_FORMAT_1_LSR, dest, lhs, imm);
             return ASM_THUMB_DONE_FLAGS;
@@ -202,14 +222,14 @@ int asm_thumb_op_i32(asm_thumb_t *as, int op, int dest, int lhs, int32_t imm) {
 int asm_thumb_op_reg(asm_thumb_t *as, int op, int dest, int lhs, int rhs) {
     static const uint16_t narrow[] = {0, 0, ASM_THUMB_FORMAT_4_AND, ASM_THUMB_FORMAT_4_ORR, ASM_THUMB_FORMAT_4_EOR, ASM_THUMB_FORMAT_4_MUL,
                                       ASM_THUMB_FORMAT_4_LSL, ASM_THUMB_FORMAT_4_ASR, ASM_THUMB_FORMAT_4_LSR};
-    static const uint16_t wide[] = {0, 0, 0xea10, 0xea50, 0xea90, 0xfb00, 0xfa10, 0xfa50, 0xfa30}; // A5.3.11, A5.3.12, A5.3.16
-    if (op == ASM_THUMB_ADD) {
+    static const uint16_t wide[] = {0xeb10, 0xebb0, 0xea10, 0xea50, 0xea90, 0xfb00, 0xfa10, 0xfa50, 0xfa30}; // A5.3.11, A5.3.12, A5.3.16
+    if (low(dest, lhs, rhs) && op == ASM_THUMB_ADD) {
         asm_thumb_add_rlo_rlo_rlo(as, dest, lhs, rhs);
-    } else if (op == ASM_THUMB_SUB) {
+    } else if (low(dest, lhs, rhs) && op == ASM_THUMB_SUB) {
         asm_thumb_sub_rlo_rlo_rlo(as, dest, lhs, rhs);
-    } else if (dest == lhs) {
+    } else if (low(dest, lhs, rhs) && dest == lhs) {
         asm_thumb_format_4(as, narrow[op], dest, rhs);
-    } else if (dest == rhs && op <= ASM_THUMB_MUL) {
+    } else if (low(dest, lhs, rhs) && dest == rhs && op <= ASM_THUMB_MUL) {
         asm_thumb_format_4(as, narrow[op], dest, lhs);
     } else {
         asm_thumb_op32(as, wide[op] | lhs, (op >= ASM_THUMB_MUL ? 0xf000 : 0) | dest << 8 | rhs);
@@ -221,13 +241,20 @@ int asm_thumb_op_reg(asm_thumb_t *as, int op, int dest, int lhs, int rhs) {
 // dest = lhs op (rhs shifted by shift, which is 1 to 31), where the operation is the first of A5.3.11's with a shifted operand
 void asm_thumb_op_shifted(asm_thumb_t *as, int op, int dest, int lhs, int rhs, int kind, int shift) {
     static const uint16_t wide[] = {0xeb10, 0xebb0, 0xea10, 0xea50, 0xea90};
-    int type = kind == ASM_THUMB_LSL ? 0 : kind == ASM_THUMB_LSR ? 1 : 2;
-    asm_thumb_op32(as, wide[op] | lhs, (shift >> 2) << 12 | dest << 8 | (shift & 3) << 6 | type << 4 | rhs);
+    shifted(as, wide[op] | lhs, dest, rhs, kind, shift);
+}
+
+void asm_thumb_cmp_reg(asm_thumb_t *as, int lhs, int rhs) {
+    if (low(lhs, rhs, 0)) {
+        asm_thumb_cmp_rlo_rlo(as, lhs, rhs);
+    } else {
+        asm_thumb_op16(as, 0x4500 | (lhs >> 3) << 7 | rhs << 3 | (lhs & 7));
+    }
 }
 
 // Compares a register with a number. False: it has to be in a register.
 bool asm_thumb_cmp_i32(asm_thumb_t *as, int reg, int32_t imm) {
-    if (imm >= 0 && imm <= 0xff) {
+    if (imm >= 0 && imm <= 0xff && low(reg, 0, 0)) {
         asm_thumb_cmp_rlo_i8(as, reg, imm);
     } else if (modified_immediate(imm) >= 0) {
         data_i12(as, SUB_W, NONE, reg, modified_immediate(imm));
@@ -248,7 +275,7 @@ bool asm_thumb_reaches(int size, int disp) {
 // A load or a store of 1 << size bytes at base + disp
 void asm_thumb_access(asm_thumb_t *as, int size, bool store, int reg, int base, int disp) {
     static const uint16_t narrow[] = {0x7000, 0x8000, 0x6000};
-    if (disp >= 0 && disp < 32 << size && (disp & ((1 << size) - 1)) == 0) {
+    if (low(reg, base, 0) && disp >= 0 && disp < 32 << size && (disp & ((1 << size) - 1)) == 0) {
         asm_thumb_op16(as, narrow[size] | !store << 11 | disp >> size << 6 | base << 3 | reg);
     } else if (disp >= 0) {
         asm_thumb_op32(as, 0xf880 | size << 5 | !store << 4 | base, reg << 12 | disp);
@@ -259,7 +286,7 @@ void asm_thumb_access(asm_thumb_t *as, int size, bool store, int reg, int base, 
 
 // The same at base + (index << size)
 void asm_thumb_access_index(asm_thumb_t *as, int size, bool store, int reg, int base, int index) {
-    if (size == 0) {
+    if (size == 0 && low(reg, base, index)) {
         asm_thumb_op16(as, (store ? 0x5400 : 0x5c00) | index << 6 | base << 3 | reg);
     } else {
         asm_thumb_op32(as, 0xf800 | size << 5 | !store << 4 | base, reg << 12 | size << 4 | index);

@@ -317,8 +317,8 @@ static void viper_access(emit_t *emit, bool store) {
 
 static void thumb_compare_zero(emit_t *emit, int reg, bool equal) {
     emit->viper.flags.compare = thumb_here(emit);
-    asm_thumb_cmp_rlo_i8(emit->as, reg, 0);
-    emit->viper.flags.zero = equal ? reg : -1;
+    asm_thumb_cmp_i32(emit->as, reg, 0);
+    emit->viper.flags.zero = equal && reg < 8 ? reg : -1; // CBZ
     emit->viper.flags.compared = thumb_here(emit);
 }
 
@@ -341,9 +341,9 @@ static int thumb_test(emit_t *emit, int reg, int cc) {
         int shift = __builtin_clz(mask);
         thumb_rewind(emit, emit->viper.last.start);
         if (shift) {
-            asm_thumb_lsl_rlo_rlo_i5(emit->as, reg, emit->viper.last.lhs, shift);
+            asm_thumb_op_i32(emit->as, ASM_THUMB_LSL, reg, emit->viper.last.lhs, shift);
         } else {
-            asm_thumb_cmp_rlo_i8(emit->as, emit->viper.last.lhs, 0);
+            asm_thumb_cmp_i32(emit->as, emit->viper.last.lhs, 0);
         }
         cc = one ? cc == ASM_THUMB_CC_EQ ? ASM_THUMB_CC_PL : ASM_THUMB_CC_MI : cc;
     } else if (!emit->viper.last.flags) {
@@ -370,9 +370,9 @@ static void thumb_compare(emit_t *emit, int cc) {
     if (imm && value == 0) {
         cc = thumb_test(emit, lhs, cc);
     } else if (!imm) {
-        asm_thumb_cmp_rlo_rlo(emit->as, lhs, rhs);
+        asm_thumb_cmp_reg(emit->as, lhs, rhs);
     } else if (!asm_thumb_cmp_i32(emit->as, lhs, value)) {
-        asm_thumb_cmp_rlo_rlo(emit->as, lhs, thumb_number(emit, value, 1 << lhs));
+        asm_thumb_cmp_reg(emit->as, lhs, thumb_number(emit, value, 1 << lhs));
     }
     thumb_end(emit);
     int dest = thumb_free_reg(emit, 0);
@@ -539,7 +539,7 @@ static bool viper_jump(emit_t *emit, vtype_kind_t vtype, bool cond, mp_uint_t la
     if (!thumb_settled(emit)) {
         int reg = thumb_pop(emit, 0);
         thumb_settle(emit, 1 << reg);
-        asm_thumb_cmp_rlo_i8(emit->as, reg, 0);
+        asm_thumb_cmp_i32(emit->as, reg, 0);
         cc = ASM_THUMB_CC_NE;
         emit->viper.flags.zero = -1;
     } else if (vtype == VTYPE_BOOL && si->kind == STACK_REG && emit->viper.flags.end == thumb_here(emit) && emit->viper.flags.end != 0) {
