@@ -149,15 +149,8 @@ void asm_x64_alu_mem(asm_x64_t *as, int size, int op, int imm, int base, int dis
     imm_bytes(as, byte ? 0 : size, imm);
 }
 
-// Sets the flags for memory & imm, which reads the one byte where all its bits are.
+// Sets the flags for memory & imm. All of it is read, as a device's register has to be.
 void asm_x64_test_mem(asm_x64_t *as, int size, int imm, int base, int disp) {
-    for (int i = 0; size < 3 && i < 1 << size; i++) {
-        if (((uint32_t)imm & ~(0xffu << 8 * i)) == 0) {
-            size = 0;
-            imm = (uint32_t)imm >> 8 * i;
-            disp += i;
-        }
-    }
     insn_mem(as, size, size ? 0xf7 : 0xf6, 0, 0, base, -1, 0, disp);
     imm_bytes(as, size, imm);
 }
