@@ -27,11 +27,8 @@ QUOTE_PORT = TCP_DST - IP_DST + IP_SRC
 
 
 @inline
-def input(s: ptr32, f: ptr16, n: int, total: int, at: int) -> int:
-    """Take an ICMP message of n bytes whose partial sum is `total`. Returns 1 when f now holds the message that answers it.
-
-    `at` is the slot of the connection that it may tell of, 0 if there is none.
-    """
+def input(s: ptr32, f: ptr16, n: int, total: int) -> int:
+    """Take an ICMP message of n bytes whose partial sum is `total`. Returns 1 when f now holds the message that answers it."""
     answer = 0
     if not valid(total):
         count(s, counters.ICMP_CHECKSUM)
@@ -41,7 +38,11 @@ def input(s: ptr32, f: ptr16, n: int, total: int, at: int) -> int:
         count(s, counters.ICMP_ECHO)
         answer = 1
     elif config.HTTP and f[ICMP_TYPE] & 0xFF == ICMP_UNREACHABLE:
-        undelivered(s, f, ptr16(int(f) + QUOTE), at if n >= QUOTED else 0)
+        at = 0
+        if n >= QUOTED:
+            g = ptr16(int(f) + QUOTE_PEER)
+            at = find(s, g, g[QUOTE_PORT])
+        undelivered(s, f, ptr16(int(f) + QUOTE), at)
     else:
         count(s, counters.ICMP_IGNORED)
     return answer
