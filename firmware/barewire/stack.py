@@ -45,6 +45,7 @@ class Stack:
             s[MAC + k] = mac[2 * k] | mac[2 * k + 1] << 8
         for k in range(2):
             s[MAC_HEAD + k] = s[MAC + k] | s[MAC + k + 1] << 16
+        s[OUR_ADDRESS] = ADDRESS_0 | ADDRESS_1 << 16
         self.t = array("I", (0,))
         if config.HTTP:
             self.t = http.tables(assets)
@@ -227,7 +228,7 @@ def receive(s: ptr32, f: ptr16, length: int) -> int:
         else:
             count(s, counters.ETH_NOT_OURS)
     elif f[ETH_TYPE] == TYPE_ARP:
-        if ours(s, f) or f[0] & f[1] & f[2] == 0xFFFF:
+        if f[0] & f[1] & f[2] == 0xFFFF or ours(s, f):
             size = arp.input(s, f, length)
         else:
             count(s, counters.ETH_NOT_OURS)
@@ -269,8 +270,7 @@ def deliver(s: ptr32, f: ptr16, size: int) -> int:
             at = slot.find(s, f, f[TCP_SRC])
         answer = tcp.input(s, f, n, total, at)
     elif protocol == ICMP:
-        if icmp.input(s, f, n, total):
-            answer = size
+        answer = icmp.input(s, f, n, total)
     else:
         count(s, counters.IP_PROTOCOL)
     if answer:

@@ -47,6 +47,7 @@ KNOWN = _words(KNOWN_COUNT * (4 + KNOWN_BYTES // 4) if _config.HTTP else 0)
 ICMP_LIMIT, ICMP_USED, RST_LIMIT, RST_USED, CHALLENGE_LIMIT, CHALLENGE_USED = (_words() for _ in range(6))
 # Our MAC as three 16-bit words, the next hop's (towards the collector) and when it was last asked for, heard
 MAC, HOP_MAC = _words(3), _words(3)
+OUR_ADDRESS = _words()                      # as it lies in a frame
 MAC_HEAD, MAC_TAIL = _words(), _words()     # the first four bytes of our MAC, and the last four, for aligned words of a frame
 HOP_KNOWN, HOP_ASKED_AT, HOP_TRIES, HOP_HEARD_AT = _words(), _words(), _words(), _words()
 ANNOUNCE, ANNOUNCE_AT, DEFENDED_AT, CONFLICT = _words(), _words(), _words(), _words(3)

@@ -260,7 +260,7 @@ def opened(s: ptr32, c: ptr32, f: ptr16, mss: int):
     c[HEADER + 1] = f[ETH_SRC + 1] | f[ETH_SRC + 2] << 16
     c[HEADER + 2] = s[MAC_HEAD]
     c[HEADER + 3] = s[MAC + 2] | TYPE_IP << 16
-    c[HEADER + 7] = ADDRESS_0 | ADDRESS_1 << 16
+    c[HEADER + 7] = ptr32(int(f) + 2 * IP_DST)[0]
     c[HEADER + 8] = c[PEER]
     c[HEADER + 9] = PORT | f[TCP_SRC] << 16
     c[IP_PART] = fold(ip.fixed_sum(TCP) + f[IP_SRC] + f[IP_SRC + 1])
@@ -277,7 +277,7 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
     seq = get32(f, TCP_SEQ)
     ahead = i32(seq - c[RCV_NXT])
     length = n + (flags & FIN)
-    usual = flags & (RST | SYN | ACK) == ACK
+    usual = flags & (RST | SYN | ACK) == ACK        # and acceptable: the checks below, up to SEG.ACK's, would let it through
     if usual and ahead:
         usual = acceptable(ahead, length, window(c))
     if usual:

@@ -11,7 +11,8 @@ REQUESTS = [LINE, LINE.replace(b"GET", b"HEAD"), LINE.replace(b"close", b"Close"
             b"GET / HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n", b"GET / HTTP/1.0\r\nIf-None-Match: *\r\n\r\n",
             b"GET / HTTP/1.0\r\nRange: bytes=0-3\r\n\r\n", b"GET / HTTP/1.0\r\nRange: bytes=1-3\r\n\r\n",
             b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
-            b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", b"\r\nGET / HTTP/1.0\r\n\r\n", b"GET / HTTP/1.0\r\nX: " + b"y" * 600 + b"\r\n\r\n"]
+            b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", b"\r\nGET / HTTP/1.0\r\n\r\n",
+            b"GET / HTTP/1.0\r\nX: " + b"y" * 600 + b"\r\n\r\n"]
 
 
 def small(word):
@@ -30,9 +31,9 @@ def forget(device):
 
 def kept(device, request):
     """Whether the device knows this request."""
-    s, text = device.stack.s, device.fw.http_known.TEXT
-    words = [(s[at], at + text) for at in entries(device)]
-    return any(n == len(request) and b"".join(w.to_bytes(4, "little") for w in s[at:at + (n + 3) // 4])[:n] == request for n, at in words)
+    s, known = device.stack.s, device.fw.http_known
+    return any(s[at] == len(request) and s[at + known.TEXT:at + known.ENTRY_BYTES // 4].tobytes()[:len(request)] == request
+               for at in entries(device))
 
 
 PORTS = iter(range(20000, 65536))
