@@ -4,7 +4,7 @@ import pytest
 from tests.bench import native
 
 # Where a figure lies above its goal, this is what it must not exceed
-MOST = {"UDP echo 32 B": 400, "sensor datagram": 240, "ICMP echo 64 B": 430, "GET 1 KiB and its ACK": 2200, "whole connection": 6000}
+MOST = {"UDP echo 32 B": 400, "sensor datagram": 240, "ICMP echo 64 B": 420, "GET 1 KiB and its ACK": 2200, "whole connection": 6000}
 
 
 @pytest.mark.parametrize("what", native.WHAT)
