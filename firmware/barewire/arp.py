@@ -31,7 +31,7 @@ def input(s: ptr32, f: ptr16, length: int) -> int:
     size = 0
     if length < ARP_BYTES:
         count(s, counters.RX_RUNT)
-    elif f[ARP_HTYPE] != ARP_ETHERNET or f[ARP_PTYPE] != TYPE_IP or f[ARP_LENGTHS] != ARP_HLEN_PLEN or not station(f):
+    elif ptr32(int(f) + 2 * ARP_HTYPE)[0] != ARP_ETHERNET | TYPE_IP << 16 or f[ARP_LENGTHS] != ARP_HLEN_PLEN or not station(f):
         count(s, counters.ARP_MALFORMED)
     elif f[ARP_SPA] == ADDRESS_0 and f[ARP_SPA + 1] == ADDRESS_1:
         conflict(s, f)
@@ -39,7 +39,7 @@ def input(s: ptr32, f: ptr16, length: int) -> int:
         if RESOLVES:
             if f[ARP_SPA] == HOP_0 and f[ARP_SPA + 1] == HOP_1:
                 learn(s, f)
-        if f[ARP_TPA] != ADDRESS_0 or f[ARP_TPA + 1] != ADDRESS_1:
+        if ptr32(int(f) + 2 * ARP_TPA)[0] != s[OUR_ADDRESS]:
             count(s, counters.ARP_IGNORED)
         elif f[ARP_OP] == ARP_REQUEST:
             reply(s, f)
@@ -61,13 +61,16 @@ def station(f: ptr16) -> int:
 @inline
 def reply(s: ptr32, f: ptr16):
     """Turn the request in f into the reply to it."""
-    f[ETH_DST] = f[ARP_SHA]
-    f[ETH_DST + 1] = f[ARP_SHA + 1]
-    f[ETH_DST + 2] = f[ARP_SHA + 2]
+    peer_0 = f[ARP_SHA]
+    peer_1 = f[ARP_SHA + 1]
+    peer_2 = f[ARP_SHA + 2]
+    f[ETH_DST] = peer_0
+    f[ETH_DST + 1] = peer_1
+    f[ETH_DST + 2] = peer_2
     f[ARP_OP] = ARP_REPLY
-    f[ARP_THA] = f[ARP_SHA]
-    f[ARP_THA + 1] = f[ARP_SHA + 1]
-    f[ARP_THA + 2] = f[ARP_SHA + 2]
+    f[ARP_THA] = peer_0
+    f[ARP_THA + 1] = peer_1
+    f[ARP_THA + 2] = peer_2
     f[ARP_TPA] = f[ARP_SPA]
     f[ARP_TPA + 1] = f[ARP_SPA + 1]
     sender(s, f)

@@ -63,21 +63,21 @@ def sum_words(address: int, n: int) -> int:
                 total = total + ptr8(h)[0]
     else:
         h = ptr16(address)
-        end = address + (n & -32)
-        while int(h) < end:
+        while n >= 32:
             total = (total + h[0] + h[1] + h[2] + h[3] + h[4] + h[5] + h[6] + h[7]
                      + h[8] + h[9] + h[10] + h[11] + h[12] + h[13] + h[14] + h[15])
             h = ptr16(int(h) + 32)
-        if n & 31:
-            if n & 16:
-                total = total + h[0] + h[1] + h[2] + h[3] + h[4] + h[5] + h[6] + h[7]
-                h = ptr16(int(h) + 16)
-            if n & 8:
-                total = total + h[0] + h[1] + h[2] + h[3]
-                h = ptr16(int(h) + 8)
-            if n & 4:
-                total = total + h[0] + h[1]
-                h = ptr16(int(h) + 4)
+            n = n - 32
+        if n & 16:
+            total = total + h[0] + h[1] + h[2] + h[3] + h[4] + h[5] + h[6] + h[7]
+            h = ptr16(int(h) + 16)
+        if n & 8:
+            total = total + h[0] + h[1] + h[2] + h[3]
+            h = ptr16(int(h) + 8)
+        if n & 4:
+            total = total + h[0] + h[1]
+            h = ptr16(int(h) + 4)
+        if n & 3:
             if n & 2:
                 total = total + h[0]
                 h = ptr16(int(h) + 2)

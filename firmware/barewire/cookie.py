@@ -6,7 +6,10 @@ t counts 64 ms, m is the class of the peer's MSS, irs the peer's own sequence nu
 peer, as RFC 6528 section 3 wants (256 KiB/s), and an ACK proves itself: what is left of its acknowledgement number
 must have the bits 0..10 clear and a t of the last LIFE_MS. A blind guess succeeds with 1 in 2^19. A segment of 1 to 2047
 bytes behind the ACK, which was lost or overtaken, has them not clear, so it cannot open the connection without the bytes in
-front of it. F is HalfSipHash-2-4 (Aumasson and Bernstein's SipHash on 32-bit words) with a 64-bit key.
+front of it.
+
+F is HalfSipHash-1-3 (Aumasson and Bernstein's SipHash on 32-bit words) of the peer's address and port, six bytes, with a 64-bit
+key; our own address and port are the same for all. The ACK asks for what the SYN asked for, so the last few values are kept.
 
 The key is drawn at boot and anew every REKEY_MS, from the board's entropy and the key before, so that one of the two being
 good is enough. The key before is tried for LIFE_MS more: connections that are being opened survive. What a new key costs:

@@ -9,6 +9,7 @@ a colon, one Content-Length and never together with Transfer-Encoding, no contro
 The cost is that of a few loops over one byte (or four): path, name or token, value. What stands behind the bytes that came
 is a zero meanwhile, which no loop takes, so the loops need not count. Everything else is as short as it can be instead.
 """
+from . import http_known as known
 from . import http_layout as h
 from . import slot
 from .http_layout import BAD, BLANK, COLON, CR, LF, PERCENT_SIGN, SLASH, STAR
@@ -29,6 +30,12 @@ def feed(s: ptr32, c: ptr32, t: ptr32, addr: int, n: int) -> int:
     The byte at addr + n must be memory: it is zero for the time of the call. n may be 0: is the request overdue?
     """
     r = ptr32(int(c) + 4 * slot.HTTP_WORDS)
+    whole = 0
+    if n:
+        whole = known.whole(r, addr, n)
+        if whole:
+            if known.recall(s, r, addr, n):
+                return n
     a = addr
     end = addr + n
     if r[h.STATE] == h.DONE:
@@ -54,6 +61,8 @@ def feed(s: ptr32, c: ptr32, t: ptr32, addr: int, n: int) -> int:
         limit(s, r, n)
     if r[h.STATE] >= h.AWAITED and r[h.STATE] != h.DONE:
         r[h.READY] = 1
+        if whole and a == end and r[h.STATE] == h.COMPLETE and r[h.RANGE] == 0:
+            known.remember(s, r, addr, n)
     return a - addr
 
 

@@ -27,21 +27,26 @@ QUOTE_PORT = TCP_DST - IP_DST + IP_SRC
 
 
 @inline
-def input(s: ptr32, f: ptr16, n: int, total: int, at: int) -> int:
-    """Take an ICMP message of n bytes whose partial sum is `total`. Returns 1 when f now holds the message that answers it.
+def input(s: ptr32, f: ptr16, n: int, total: int) -> int:
+    """Take an ICMP message of n bytes whose partial sum is `total`.
 
-    `at` is the slot of the connection that it may tell of, 0 if there is none.
+    Returns the size of the IP datagram that f now holds in answer, 0 for none.
     """
     answer = 0
     if not valid(total):
         count(s, counters.ICMP_CHECKSUM)
     elif f[ICMP_TYPE] == ICMP_ECHO:
         f[ICMP_TYPE] = ICMP_ECHO_REPLY
-        f[ICMP_SUM] = fold((f[ICMP_SUM] ^ 0xFFFF) + (0xFFFF ^ ICMP_ECHO)) ^ 0xFFFF      # RFC 1624 equation 3
+        changed = f[ICMP_SUM] + ICMP_ECHO           # RFC 1624 equation 3: what the sum loses its complement gains
+        f[ICMP_SUM] = changed + (changed + 1 >> 16)
         count(s, counters.ICMP_ECHO)
-        answer = 1
+        answer = n + 20
     elif config.HTTP and f[ICMP_TYPE] & 0xFF == ICMP_UNREACHABLE:
-        undelivered(s, f, ptr16(int(f) + QUOTE), at if n >= QUOTED else 0)
+        at = 0
+        if n >= QUOTED:
+            g = ptr16(int(f) + QUOTE_PEER)
+            at = find(s, g, g[QUOTE_PORT])
+        undelivered(s, f, ptr16(int(f) + QUOTE), at)
     else:
         count(s, counters.ICMP_IGNORED)
     return answer

@@ -17,6 +17,8 @@ HEADER_BYTES = ETH_BYTES + 20
 def check(s: ptr32, f: ptr16, length: int) -> int:
     """Length of the IPv4 datagram in frame f of `length` bytes, 0 if it is to be dropped (counted)."""
     size = get16(f, IP_LENGTH)
+    first = ptr8(f)[IP_SRC_BYTE]
+    total = f[7] + f[8] + f[9] + f[10] + f[11] + f[12] + f[13] + f[14]
     if length < HEADER_BYTES:
         count(s, counters.RX_RUNT)
         size = 0
@@ -29,11 +31,14 @@ def check(s: ptr32, f: ptr16, length: int) -> int:
     elif size < 20 or size > length - ETH_BYTES:
         count(s, counters.IP_MALFORMED)
         size = 0
-    elif not valid(f[7] + f[8] + f[9] + f[10] + f[11] + f[12] + f[13] + f[14] + f[15] + f[16]):
-        count(s, counters.IP_CHECKSUM)
+    elif ptr32(int(f) + 2 * IP_DST)[0] != s[OUR_ADDRESS]:
+        if valid(total + f[IP_DST] + f[IP_DST + 1]):
+            count(s, counters.IP_NOT_OURS)
+        else:
+            count(s, counters.IP_CHECKSUM)
         size = 0
-    elif f[IP_DST] != ADDRESS_0 or f[IP_DST + 1] != ADDRESS_1:
-        count(s, counters.IP_NOT_OURS)
+    elif not valid(total + (ADDRESS_0 + ADDRESS_1)):
+        count(s, counters.IP_CHECKSUM)
         size = 0
     elif f[IP_FRAGMENT] & IP_FRAGMENTED:
         count(s, counters.IP_FRAGMENT)
@@ -41,26 +46,17 @@ def check(s: ptr32, f: ptr16, length: int) -> int:
     elif ptr8(f)[IP_TTL_BYTE] == 0:
         count(s, counters.IP_TTL)
         size = 0
-    elif not source_ok(f, ptr8(f)[IP_SRC_BYTE]):
+    elif first == 0 or first == 127 or first >= 224 or (
+            f[IP_SRC] == ADDRESS_0 and (
+                f[IP_SRC + 1] == ADDRESS_1 or BROADCAST_0 == ADDRESS_0 and f[IP_SRC + 1] == BROADCAST_1)) or (
+            BROADCAST_0 != ADDRESS_0 and f[IP_SRC] == BROADCAST_0 and f[IP_SRC + 1] == BROADCAST_1):
+        # RFC 1122 section 3.2.1.3: this network, loopback, multicast, class E, ourselves, a broadcast
         count(s, counters.IP_SOURCE)
         size = 0
     elif not limits.allows(s, f, limits.NET_LIST, config.NET_ALLOW):
         count(s, counters.IP_DENIED)
         size = 0
     return size
-
-
-@inline
-def source_ok(f: ptr16, first: int) -> int:
-    """RFC 1122 section 3.2.1.3: not this network, loopback, multicast, class E, a broadcast, or ourselves."""
-    ok = 1
-    if first == 0 or first == 127 or first >= 224:
-        ok = 0
-    elif f[IP_SRC] == ADDRESS_0 and (f[IP_SRC + 1] == ADDRESS_1 or BROADCAST_0 == ADDRESS_0 and f[IP_SRC + 1] == BROADCAST_1):
-        ok = 0
-    elif BROADCAST_0 != ADDRESS_0 and f[IP_SRC] == BROADCAST_0 and f[IP_SRC + 1] == BROADCAST_1:
-        ok = 0
-    return ok
 
 
 @inline
@@ -76,13 +72,12 @@ def turn(s: ptr32, f: ptr16, protocol: int, size: int):
     pair[0] = pair[1]
     pair[1] = peer
     f[IP_VERSION] = IP_VERSION_IHL_TOS
-    length = swap16(size & 0xFFFF)
-    f[IP_LENGTH] = length
+    f[IP_LENGTH] = size << 8 | size >> 8
     f[IP_ID] = 0
     f[IP_FRAGMENT] = IP_DF
     kind = protocol << 8 | TTL
     f[IP_TTL] = kind
-    f[IP_SUM] = fold(kind + (fixed_sum(0) - TTL) + length + f[IP_DST] + f[IP_DST + 1]) ^ 0xFFFF
+    f[IP_SUM] = fold(kind + (fixed_sum(0) - TTL) + (size << 8) + f[IP_DST] + f[IP_DST + 1]) ^ 0xFFFF     # see pseudo()
 
 
 @inline

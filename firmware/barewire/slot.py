@@ -15,7 +15,7 @@ from .wire import *
  RETRIES, RTX_AT, ACTIVE_AT, PROGRESS_AT, STORED, CHUNK, WORK_LINK, PEER_PORT, QUEUE_SEQ,
  PAGES_HELD) = range(36)
 QUEUE = 36              # five responses of four words: first, main, sums, sequence number of the end
-HEADER = 56             # 54 bytes of Ethernet, IP and TCP header, from the second half of the first word
+HEADER = 56             # header, from the second half of the first word: addresses and ports; tcp_output.emit knows the rest
 IP_PART, TCP_PART = 70, 71    # partial sums of its fields that stay
 # Bytes sent again last; the first of the NOTED stamps in the ring, and how many were made in this round. RFC 9406: the least
 # round trip of the round before (ROUND_MIN: of this one), rounds left in conservative slow start (0: not in it), and the round

@@ -46,6 +46,7 @@ class Stack:
             s[MAC + k] = mac[2 * k] | mac[2 * k + 1] << 8
         for k in range(2):
             s[MAC_HEAD + k] = s[MAC + k] | s[MAC + k + 1] << 16
+        s[OUR_ADDRESS] = ADDRESS_0 | ADDRESS_1 << 16
         self.t = array("I", (0,))
         if config.HTTP:
             self.t = http.tables(assets)
@@ -218,24 +219,29 @@ def receive(s: ptr32, f: ptr16, length: int) -> int:
     """Take frame f of `length` bytes; returns the length of the answer that now stands in its place, 0 for none."""
     size = 0
     count(s, counters.RX_FRAMES)
-    ours = ptr32(int(f) + 2)[0] == s[MAC_TAIL] and f[0] == s[MAC]
     if f[ETH_SRC] & 1:
         count(s, counters.ETH_SOURCE)
     elif f[ETH_TYPE] == TYPE_IP:
-        if ours:
+        if ours(s, f):
             size = ip.check(s, f, length)
             if size:
                 size = deliver(s, f, size)
         else:
             count(s, counters.ETH_NOT_OURS)
     elif f[ETH_TYPE] == TYPE_ARP:
-        if ours or f[0] & f[1] & f[2] == 0xFFFF:
+        if f[0] & f[1] & f[2] == 0xFFFF or ours(s, f):
             size = arp.input(s, f, length)
         else:
             count(s, counters.ETH_NOT_OURS)
     else:
         count(s, counters.ETH_TYPE)
     return size
+
+
+@inline
+def ours(s: ptr32, f: ptr16) -> int:
+    """Whether frame f was sent to our MAC address."""
+    return ptr32(int(f) + 2)[0] == s[MAC_TAIL] and f[0] == s[MAC]
 
 
 @inline
@@ -259,23 +265,15 @@ def deliver(s: ptr32, f: ptr16, size: int) -> int:
         if answer == udp.UNREACHABLE:
             protocol = ICMP
             answer = icmp.unreachable(s, f)
-    else:
+    elif protocol == TCP:
         at = 0
-        if config.HTTP:                 # the connection: the segment's, or the one that ICMP tells of
-            g = f
-            port = f[TCP_SRC]
-            if protocol == ICMP:
-                g = ptr16(int(f) + icmp.QUOTE_PEER)
-                port = g[icmp.QUOTE_PORT]
-            if protocol == TCP or f[ICMP_TYPE] != ICMP_ECHO:
-                at = slot.find(s, g, port)
-        if protocol == TCP:
-            answer = tcp.input(s, f, n, total, at)
-        elif protocol == ICMP:
-            if icmp.input(s, f, n, total, at):
-                answer = size
-        else:
-            count(s, counters.IP_PROTOCOL)
+        if config.HTTP:
+            at = slot.find(s, f, f[TCP_SRC])
+        answer = tcp.input(s, f, n, total, at)
+    elif protocol == ICMP:
+        answer = icmp.input(s, f, n, total)
+    else:
+        count(s, counters.IP_PROTOCOL)
     if answer:
         ip.turn(s, f, protocol, answer)
         answer = answer + ETH_BYTES

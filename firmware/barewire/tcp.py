@@ -38,17 +38,18 @@ def input(s: ptr32, f: ptr16, n: int, total: int, at: int) -> int:
     flags = ptr8(f)[TCP_FLAGS_BYTE]
     data = n - header
     s[REPLY] = 0
-    if n < 20 or header < 20 or data < 0 or f[TCP_SRC] == 0:
+    if header < 20 or data < 0 or f[TCP_SRC] == 0:
         count(s, counters.TCP_MALFORMED)
     elif not valid(pseudo(f, TCP, n) + total):
         count(s, counters.TCP_CHECKSUM)
     else:
         if config.HTTP and f[TCP_DST] == PORT:
             old = 0
-            if at and flags & (SYN | ACK | RST) == SYN:
-                if replaceable(ptr32(at), f):
-                    old = at
-                    at = 0
+            if flags & SYN:
+                if at and flags & (SYN | ACK | RST) == SYN:
+                    if replaceable(ptr32(at), f):
+                        old = at
+                        at = 0
             if at == 0:
                 if limits.allows(s, f, limits.HTTP_LIST, config.HTTP_ALLOW):
                     at = listen(s, f, flags, old)
@@ -259,13 +260,9 @@ def opened(s: ptr32, c: ptr32, f: ptr16, mss: int):
     c[HEADER + 1] = f[ETH_SRC + 1] | f[ETH_SRC + 2] << 16
     c[HEADER + 2] = s[MAC_HEAD]
     c[HEADER + 3] = s[MAC + 2] | TYPE_IP << 16
-    c[HEADER + 4] = IP_VERSION_IHL_TOS
-    c[HEADER + 5] = IP_DF << 16
-    c[HEADER + 6] = TTL | TCP << 8
-    c[HEADER + 7] = ADDRESS_0 | ADDRESS_1 << 16
+    c[HEADER + 7] = ptr32(int(f) + 2 * IP_DST)[0]
     c[HEADER + 8] = c[PEER]
     c[HEADER + 9] = PORT | f[TCP_SRC] << 16
-    c[HEADER + 13] = 0              # what lies between tcp_output.emit writes
     c[IP_PART] = fold(ip.fixed_sum(TCP) + f[IP_SRC] + f[IP_SRC + 1])
     c[TCP_PART] = fold(ADDRESS_0 + ADDRESS_1 + f[IP_SRC] + f[IP_SRC + 1] + (TCP << 8) + PORT + f[TCP_SRC])
 
@@ -280,7 +277,7 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
     seq = get32(f, TCP_SEQ)
     ahead = i32(seq - c[RCV_NXT])
     length = n + (flags & FIN)
-    usual = flags & (RST | SYN | ACK) == ACK
+    usual = flags & (RST | SYN | ACK) == ACK        # and acceptable: the checks below, up to SEG.ACK's, would let it through
     if usual and ahead:
         usual = acceptable(ahead, length, window(c))
     if usual:
@@ -352,7 +349,7 @@ def acceptable(ahead: int, length: int, space: int) -> int:
 def after_ack(s: ptr32, c: ptr32) -> int:
     """Move on if our FIN is acknowledged. Returns 1 when that was the end of the connection."""
     gone = 0
-    if i32(c[SND_UNA] - c[SND_END]) > 0:
+    if c[STATE] != ESTABLISHED and i32(c[SND_UNA] - c[SND_END]) > 0:
         if c[STATE] == FIN_WAIT_1:
             c[STATE] = FIN_WAIT_2
             wake_at(s, s[NOW] + FIN_WAIT_2_MS)

@@ -154,18 +154,14 @@ def emit(n: ptr32, s: ptr32, c: ptr32, room: int, r: int, off: int, rest: int, s
     """Fill the header at `room` from the slot's template and send it with `size` bytes from byte `off` of the response at r,
     whose chunk ends `rest` bytes from there."""
     f = ptr16(room)
-    f[0] = c[HEADER] >> 16 & 0xFFFF
+    f[0] = c[HEADER] >> 16
     to = ptr32(room + 2)
     to[0] = c[HEADER + 1]
     to[1] = c[HEADER + 2]
     to[2] = c[HEADER + 3]
-    to[3] = c[HEADER + 4]
-    to[4] = c[HEADER + 5]
-    to[5] = c[HEADER + 6]
     to[6] = c[HEADER + 7]
     to[7] = c[HEADER + 8]
     to[8] = c[HEADER + 9]
-    to[12] = c[HEADER + 13]         # what lies between is written below: SEQ, ACK, flags and window
     payload = 0
     total = c[TCP_PART]
     if size:
@@ -180,14 +176,15 @@ def emit(n: ptr32, s: ptr32, c: ptr32, room: int, r: int, off: int, rest: int, s
         else:
             total = total + fold(add(payload, size))
     length = swap16(size + 40)
-    f[IP_LENGTH] = length
-    f[IP_SUM] = fold(c[IP_PART] + length) ^ 0xFFFF
+    to[3] = IP_VERSION_IHL_TOS | length << 16
+    to[4] = IP_DF << 16
+    to[5] = TTL | TCP << 8 | (fold(c[IP_PART] + length) ^ 0xFFFF) << 16
     total = total + put32(f, TCP_SEQ, seq)
     total = total + put32(f, TCP_ACK, c[RCV_NXT])
-    f[TCP_OFFSET] = 0x50 | flags << 8
-    f[TCP_WINDOW] = swap16(window(c))
-    total = total + (0x50 | flags << 8) + f[TCP_WINDOW] + swap16(size + 20)
-    f[TCP_SUM] = fold(total) ^ 0xFFFF
+    offset_flags = 0x50 | flags << 8
+    wnd = swap16(window(c))
+    to[11] = offset_flags | wnd << 16
+    to[12] = fold(total + offset_flags + wnd + (size + 20 << 8)) ^ 0xFFFF
     count(s, counters.TX_FRAMES)
     driver.send(n, TCP_DATA_BYTE, payload, size)
 

@@ -51,6 +51,24 @@ def parts_that_end_the_connection(peer):
 
 
 @script
+def requests_that_came_before(peer):
+    """The same again and again; the same but for one byte; of one length in turns; behind an empty line; two at once."""
+    one = Connection(peer, 52080)
+    for k in range(3):
+        for target in ("/style.css", "/style.csx", "/stylf.css", "/"):
+            for method in ("GET", "HEAD", "PUT"):
+                for field in ("", "X: %d\r\n" % (k & 1), "Accept-Encoding: gzip\r\n", "Accept-Encoding: gziq\r\n"):
+                    one.get(target, method, headers=field)
+    for shift in range(5):
+        for _ in range(2):
+            one.give(b"\r\n" + b"GET / HTTP/1.1\r\nHost: " + b"x" * shift + b"\r\n\r\n")
+            one.pump()
+            one.give(b"GET /style.css HTTP/1.1\r\nHost: " + b"x" * shift + b"\r\n\r\n" * 2)
+            one.pump()
+    one.close()
+
+
+@script
 def many_parts_at_once(peer):
     """More than the queue has room for; each takes two places in it, and a page until its head is acknowledged."""
     wanted = b"".join(b"GET /style.css HTTP/1.1\r\nHost: x\r\nRange: bytes=%d-%d\r\n\r\n" % (k, 99 + 3 * k) for k in range(12))

@@ -104,3 +104,16 @@ def test_a_handshake_that_loses_much_still_opens(device):
     client.seq, client.ack = client.seq + 1, reply.seq + 1
     device.pass_ms(45000)
     assert client.request("/").startswith(b"HTTP/1.1 200") and device.count("tcp_opened") == 1
+
+
+def test_many_handshakes_at_once(device):
+    """Whatever other SYNs come between a SYN and its ACK, with ports that have their low bits in common or not."""
+    ports = [*range(40000, 40160, 8), *range(50000, 50020)]
+    clients = [Client(device, port=port, src="10.0.2.%d" % (20 + port % 5)) for port in ports]
+    for client in clients:
+        reply, = client.segment("S", ack=0)
+        client.seq, client.ack = client.seq + 1, reply.seq + 1
+    random.Random(6).shuffle(clients)
+    for opened, client in enumerate(clients):
+        assert client.segment("A", ack=client.ack ^ 1 << 31)[0].flags == "R"
+        assert client.segment("A") == [] and device.count("tcp_opened") == opened + 1

@@ -1,8 +1,13 @@
 """Connection slots and pages: who gives way when all are taken, and that all of them come back."""
 import random
+import struct
 
 from big import GET, site
 from device import Device, connect
+
+from tests.agree.frames import Peer
+from tests.agree.random_talk import talk
+from tests.agree.targets import Simulated
 
 READING = b"GET /api/reading HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -185,3 +190,22 @@ def test_pages_come_back(word):
     stuck[2].window = 60000
     stuck[2].take(stuck[2].segment("A"))
     assert stuck[2].pump().startswith(b"HTTP/1.1 503")
+
+
+def test_what_a_slot_held_before_means_nothing(word):
+    """Free slots full of random words serve as new ones do, whatever comes, time-outs and gaps included."""
+    said = []
+    for random_words in False, True:
+        target = Simulated(word or 64)
+        slot, dice = target.fw.slot, random.Random(3)
+        words = memoryview(target.stack._slots).cast("I")
+        for at in range(0, len(words), slot.SLOT_WORDS):
+            for k in range(slot.SLOT_WORDS):
+                if random_words and k not in (slot.STATE, slot.FLAGS, slot.LINK, slot.STORE_AT):
+                    words[at + k] = dice.getrandbits(32)
+        peer = Peer(target)
+        for seed in range(4):
+            talk(peer, seed)
+        assert target.count("tcp_opened") > 20 and target.count("tcp_rto") and target.count("tcp_out_of_order")
+        said.append(peer.answers)
+    assert said[0] == said[1]
