@@ -8,8 +8,8 @@ from .counters import count
 from .inline import inline
 from .slot import *
 from .state import *
-from .tcp import FIN_WAIT_2_MS, INITIAL_WINDOW
-from .tcp_ack import RTO_MAX, half_flight, stamp
+from .tcp import FIN_WAIT_2_MS, INITIAL_WINDOW, PORT
+from .tcp_ack import ROUND_STAMPS, RTO_MAX, half_flight, stamp
 from .tcp_text import TIME_WAIT_MS, ack_seq, window
 from .wire import *
 from .word import i32
@@ -20,6 +20,7 @@ ACK_DELAY_MS = 40           # how long an ACK waits for something to carry it (R
 # RFC 4821 section 7.7: what is tried when larger segments get lost; the last fits every host (RFC 879)
 BASE_0, BASE_1 = 1220, 536
 DOUBTS = 6                  # time-outs in a row until what has passed once is no argument any more
+LARGEST = 65535 - 40        # bytes of text in an IP datagram: what a card may be given that cuts segments itself
 
 
 @inline
@@ -40,7 +41,7 @@ def output(n: ptr32, s: ptr32, c: ptr32):
             r = locate(c, seq)
             off = offset(c, r, seq)
             chunk(c, off)
-            size = sendable(c, r, off, seq, left, again)
+            size = sendable(n, c, r, off, seq, left, again)
         flags = ACK
         if c[FLAGS] & SHUT and left >= 0 and size == left:
             flags = FIN | ACK
@@ -119,14 +120,15 @@ def chunk(c: ptr32, off: int):
 
 
 @inline
-def sendable(c: ptr32, r: int, off: int, seq: int, left: int, again: int) -> int:
+def sendable(n: ptr32, c: ptr32, r: int, off: int, seq: int, left: int, again: int) -> int:
     """How many of the `left` bytes from seq on make the next segment: 0 when a window does not allow one.
 
     seq is byte `off` of the response at r. A segment ends with its chunk and its response. Silly windows are avoided
     (RFC 1122 section 4.2.3.4): a piece that the window cut short goes out only when it is half of the largest window seen,
-    or nothing is in flight.
+    or nothing is in flight. More than CHUNK_BYTES are whole chunks for a card that makes as many segments of them.
     """
     size = c[MSS]
+    space = 0
     if again:
         end = i32(c[SND_MAX] - seq)     # nothing new: that is for the windows to allow
         if c[FLAGS] & PROBING:
@@ -148,9 +150,28 @@ def sendable(c: ptr32, r: int, off: int, seq: int, left: int, again: int) -> int
         end = i32(response[3] - seq)
         if size > end:
             size = end
-        end = c[CHUNK_AT] + CHUNK_BYTES - off
-        if size > end:
-            size = end
+        rest = c[CHUNK_AT] + CHUNK_BYTES - off
+        if size > rest:
+            size = rest
+        if driver.TSO and size == CHUNK_BYTES and space > size:
+            if driver.segments(n) and (off or response[0] == response[1]) and i32(seq - c[SND_MAX]) >= 0:
+                size = train(space if space < LARGEST else LARGEST, end, left)
+    return size
+
+
+@inline
+def train(space: int, end: int, left: int) -> int:
+    """How many bytes a card is given to cut: all that are left, or as many whole chunks as fit into `space` and the response.
+
+    What sendable() would give one by one: what is short and not the last waits for the windows.
+    """
+    if end < space:
+        space = end
+    size = left
+    if left > space:
+        size = CHUNK_BYTES
+        while size + CHUNK_BYTES <= space:
+            size = size + CHUNK_BYTES
     return size
 
 
@@ -175,7 +196,9 @@ def emit(n: ptr32, s: ptr32, c: ptr32, room: int, r: int, off: int, seq: int, si
     if size:
         response = ptr32(r)
         payload = (response[0] if off < CHUNK_BYTES else response[1]) + off
-        if response[2] and off == c[CHUNK_AT] and (size == CHUNK_BYTES or i32(seq + size - response[3]) == 0):
+        if driver.TSO and size > CHUNK_BYTES:
+            driver.segment(n, room, 34, 2 * TCP_SUM - 34, TCP_DATA_BYTE, CHUNK_BYTES)
+        elif response[2] and off == c[CHUNK_AT] and (size == CHUNK_BYTES or i32(seq + size - response[3]) == 0):
             sums = ptr16(response[2])
             k = c[CHUNK] + 1
             if k == 1 and response[0] != response[1]:
@@ -194,6 +217,8 @@ def emit(n: ptr32, s: ptr32, c: ptr32, room: int, r: int, off: int, seq: int, si
     f[TCP_WINDOW] = swap16(window(c))
     total = total + (0x50 | flags << 8) + f[TCP_WINDOW] + swap16(size + 20)
     f[TCP_SUM] = fold(total) ^ 0xFFFF
+    if driver.TSO and size > CHUNK_BYTES:       # the pseudo header's alone: the card does the rest
+        f[TCP_SUM] = fold(c[TCP_PART] + (PORT ^ 0xFFFF) + (c[PEER_PORT] ^ 0xFFFF) + swap16(size + 20))
     count(s, counters.TX_FRAMES)
     driver.send(n, TCP_DATA_BYTE, payload, size)
 
@@ -207,7 +232,15 @@ def sent(s: ptr32, c: ptr32, seq: int, size: int, fin: int):
         c[RESENT] = size              # FIN needs no room in a datagram
         c[NOTED] = 0                  # Karn: what is in flight tells no round trip any more
     elif c[FLAGS] & PROBING == 0:
-        stamp(s, c, end)
+        if driver.TSO:
+            part = seq
+            while part != end and c[STAMPED] < ROUND_STAMPS:        # what the card cuts is as good as sent one by one
+                part = part + CHUNK_BYTES
+                if i32(part - seq) >= size:
+                    part = end
+                stamp(s, c, part)
+        else:
+            stamp(s, c, end)
     if i32(end - c[SND_NXT]) > 0:
         c[SND_NXT] = end
     if i32(end - c[SND_MAX]) > 0:
