@@ -80,18 +80,34 @@ class Stack:
         while events:
             events -= 1
             event = turn(self.n, s, self.t, tick)
-            if event < AGAIN:
+            if event <= AGAIN:
                 break
-            if event == TIMER:
-                run_timers(self.n, s)
-            elif config.SENSOR and not config.READING_INLINE and event == READ:
-                take_reading(s, self.source)
-            elif config.HTTP and event == ROUTE:
-                answer_route(s, self.t)
-            else:
-                break
+            self._handle(event)
         micropython.heap_unlock()
         return event if event < AGAIN else 0
+
+    def run(self, idle, ticks_ms):
+        """Poll for ever, sleeping in idle(n, ms): an appliance that does nothing else. Between the end of its sleep, when the
+        card interrupts, and `turn` there is no more than a call."""
+        n, s, t, lock, unlock = self.n, self.s, self.t, micropython.heap_lock, micropython.heap_unlock
+        self.poll(ticks_ms())
+        while True:
+            lock()
+            wait = turn(n, s, t, ticks_ms())
+            if wait > AGAIN:
+                self._handle(wait)
+            unlock()
+            if 0 < wait < AGAIN:
+                idle(n, wait)
+
+    def _handle(self, event):
+        """What `turn` leaves to everyday Python."""
+        if event == TIMER:
+            run_timers(self.n, self.s)
+        elif config.SENSOR and not config.READING_INLINE and event == READ:
+            take_reading(self.s, self.source)
+        elif config.HTTP and event == ROUTE:
+            answer_route(self.s, self.t)
 
 
 def run_timers(n, s):

@@ -340,7 +340,7 @@ def test_interrupts_only_while_armed(version, word):
     assert before == bench.d.seen(bench.n)
     bench.card.receive(numbered(2))
     assert bench.card.isr == 1 and int.from_bytes(bench.memory.read(index, 2), "little") == before + 1
-    bench.d.disarm(bench.n)
+    bench.do("disarm")
     bench.card.isr = 0
     bench.card.receive(numbered(3))
     assert bench.card.isr == 0 and bench.echo() == 2
@@ -358,7 +358,7 @@ def test_without_receive_buffers_a_sent_frame_wakes(version, word):
     bench.card.complete(bench.card.held[0])
     assert bench.card.isr == 1
     assert int.from_bytes(bench.memory.read(bench.d.used_index(bench.n), 2), "little") == before + 1
-    bench.d.disarm(bench.n)
+    bench.do("disarm")
     assert bench.d.arm(bench.n) == 1                # the buffer is back: it waits for frames again
     assert bench.card.receive(numbered(77)) and bench.echo() == 1
 

@@ -464,8 +464,15 @@ def send(n: ptr32, length: int, payload: int, size: int):
 
 
 @inline
+def disarm(n: ptr32):
+    """No more interrupts: the queues are polled."""
+    ptr16(n[_RX_AVAIL])[0] = _NO_INTERRUPT
+    ptr16(n[_TX_AVAIL])[0] = _NO_INTERRUPT
+
+
+@inline
 def flush(n: ptr32):
-    """Tell the card of all that was queued and offered; take back what it has sent.
+    """Tell the card of all that was queued and offered; take back what it has sent; ask for no interrupt any more.
 
     A card that asks not to be told (2.7.10) may change its mind at this moment, and viper has no fence to find out:
     what it was not told stays due, for the next flush() or, before sleeping, arm().
@@ -474,6 +481,7 @@ def flush(n: ptr32):
     if k != n[_TX_KICKED] and ptr16(n[_TX_USED])[0] & _NO_NOTIFY == 0:
         n[_TX_KICKED] = k
         ptr32(n[_BASE])[_NOTIFY] = _TX
+    disarm(n)
     _reclaim(n)
     k = ptr16(n[_RX_AVAIL])[1]
     if k != n[_RX_KICKED] and ptr16(n[_RX_USED])[0] & _NO_NOTIFY == 0:
@@ -529,10 +537,3 @@ def used_index(n):
 def seen(n):
     """The value of it that we know."""
     return n[_WAIT_SEEN]
-
-
-@micropython.viper
-def disarm(n: ptr32):
-    """No more interrupts: the queues are polled."""
-    ptr16(n[_RX_AVAIL])[0] = _NO_INTERRUPT
-    ptr16(n[_TX_AVAIL])[0] = _NO_INTERRUPT
