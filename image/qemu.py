@@ -27,6 +27,7 @@ from image.settings import Refused  # noqa: E402
 
 READY = r"^barewire: .*\bready\b"       # the line that main.py prints when the appliance serves
 SAID = "barewire: "                     # begins the line that says why it does not
+STEP = 0.5                              # seconds: so late at most does a signal reach us
 GUARD = ["setpriv", "--pdeathsig", "KILL"]  # the kernel ends QEMU when the thread that started it goes, however it goes
 
 
@@ -154,10 +155,17 @@ class Qemu:
         return self.wait_for(READY, seconds)
 
     def wait(self, seconds: float | None = None) -> int:
-        """QEMU's exit code once it ends by itself; subprocess.TimeoutExpired if it does not."""
-        code = self.process.wait(seconds)
-        self._reader.join()
-        return code
+        """QEMU's exit code once it ends by itself; subprocess.TimeoutExpired if it does not.
+
+        In steps: Python runs a signal's handler between two of its own calls. A signal that comes just before a wait without
+        an end, or to another thread, interrupts nothing, and SIGTERM would be acted on only when QEMU has ended."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while self._reader.is_alive():
+            left = STEP if deadline is None else min(STEP, deadline - time.monotonic())
+            if left <= 0:
+                raise subprocess.TimeoutExpired(self.arguments, seconds)
+            self._reader.join(left)
+        return self.process.wait()
 
     def stop(self) -> None:
         """Ends QEMU if it still runs."""

@@ -1,5 +1,9 @@
-"""The marker `soak`: tests of minutes, which `make soak` runs and `make test` leaves out and says so. Hypothesis without dice."""
+"""The marker `soak`: tests of minutes, which `make soak` runs and `make test` leaves out and says so. Hypothesis without dice.
+No test waits without an end: one that hangs fails, and says where."""
+import pytest
 from hypothesis import settings
+
+LONGEST, LONGEST_SOAK = 300, 3600       # seconds, fixtures included: ten times what the slowest takes on two quiet cores
 
 left_out = []
 
@@ -8,6 +12,11 @@ def pytest_configure(config):
     settings.register_profile("same", derandomize=True, deadline=None)      # the same examples at each run
     settings.load_profile("same")
     config.addinivalue_line("markers", "soak: takes minutes; make soak runs it, make test does not")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.add_marker(pytest.mark.timeout(LONGEST_SOAK if item.get_closest_marker("soak") else LONGEST))
 
 
 def pytest_deselected(items):

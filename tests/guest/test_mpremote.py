@@ -200,4 +200,4 @@ def test_make_run_names_the_prompt(image, tmp_path):
         assert done.stdout == "here\n"
     finally:
         process.terminate()
-        process.communicate()
+        process.communicate(timeout=10)
