@@ -9,11 +9,11 @@ from hostsim.devices.virtqueue import WRITE, Violation, Virtqueue
 
 RX, TX = 0, 1
 ACKNOWLEDGE, DRIVER, DRIVER_OK, FEATURES_OK, FAILED = 1, 2, 4, 8, 128
-CSUM, MAC, HOST_TSO4, ANY_LAYOUT, VERSION_1 = 1 << 0, 1 << 5, 1 << 11, 1 << 27, 1 << 32
+CSUM, MAC, HOST_TSO4, ANY_LAYOUT, EVENT_IDX, VERSION_1 = 1 << 0, 1 << 5, 1 << 11, 1 << 27, 1 << 29, 1 << 32
 # what QEMU's card offers besides: offloads for received frames and other protocols, merged buffers, status, control queue,
-# indirect descriptors, event indices; a driver that accepts one it does not implement is found out
+# indirect descriptors; a driver that accepts one it does not implement is found out
 TEMPTATIONS = (1 << 1 | 1 << 7 | 1 << 8 | 1 << 12 | 1 << 15 | 1 << 16 | 1 << 17 | 1 << 18
-               | 1 << 24 | 1 << 28 | 1 << 29)
+               | 1 << 24 | 1 << 28)
 LONGEST = 1514
 BURST = 64                  # frames taken from the link in one go
 
@@ -31,7 +31,7 @@ class VirtioNet:
         self.memory, self.base, self.link = memory, base, link
         self.mac, self.version, self.device_id, self.queue_max = mac, version, device_id, queue_max
         if features is None:
-            features = CSUM | HOST_TSO4 | MAC | TEMPTATIONS | (VERSION_1 if version == 2 else ANY_LAYOUT)
+            features = CSUM | HOST_TSO4 | EVENT_IDX | MAC | TEMPTATIONS | (VERSION_1 if version == 2 else ANY_LAYOUT)
         self.features = features
         self.refuse = refuse            # do not let FEATURES_OK stand
         self.interrupt = interrupt or (lambda: None)
@@ -136,7 +136,7 @@ class VirtioNet:
         self.accepted = self.accepted & ~mask | value << 32 * self.driver_sel
         if self.accepted & ~self.features:
             raise Violation("features 0x%x accepted that were not offered (2.2.1)" % (self.accepted & ~self.features))
-        unknown = self.accepted & ~(CSUM | HOST_TSO4 | MAC | VERSION_1 | ANY_LAYOUT)
+        unknown = self.accepted & ~(CSUM | HOST_TSO4 | EVENT_IDX | MAC | VERSION_1 | ANY_LAYOUT)
         if unknown:
             raise Violation("features 0x%x accepted, which this model does not have" % unknown)
         if self.accepted & HOST_TSO4 and not self.accepted & CSUM:
@@ -159,6 +159,7 @@ class VirtioNet:
             self.selected = value
             return
         queue = self._queue()
+        queue.events = bool(self.accepted & EVENT_IDX)
         if queue.ready and offset != 0x044:
             raise Violation("register 0x%x of queue %d written while it is in use (4.2.2.2)" % (offset, queue.index))
         if self.version == 2 and not self.status & FEATURES_OK:

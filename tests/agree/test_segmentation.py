@@ -1,7 +1,7 @@
 """A virtio card that cuts segments itself puts the same bytes on the wire as the stack that cuts them (VIRTIO 1.2, 5.1.6.2)."""
 import pytest
 
-from hostsim.devices.virtio_mmio import CSUM, HOST_TSO4, MAC, VERSION_1, VirtioNet
+from hostsim.devices.virtio_mmio import CSUM, EVENT_IDX, HOST_TSO4, MAC, VERSION_1, VirtioNet
 from tests.agree import scripts, targets
 from tests.agree.frames import ACK, PSH, Connection, Peer, mss, repaired
 from tests.agree.random_talk import talk
@@ -15,7 +15,7 @@ class OnVirtio(targets.Simulated):
     BASE = 0xFEB00E00
 
     def __init__(self, word=None, cuts=True):
-        self.features = MAC | VERSION_1 | (CSUM | HOST_TSO4 if cuts else 0)
+        self.features = MAC | VERSION_1 | (CSUM | HOST_TSO4 | EVENT_IDX if cuts else 0)
         super().__init__(word, NIC="virtio_net", TX_HEADERS=ROOMY - 64)
 
     def open(self):

@@ -6,7 +6,7 @@ from scapy.all import IP, TCP, Ether
 
 from hostsim import loader
 from hostsim.devices import offload
-from hostsim.devices.virtio_mmio import ANY_LAYOUT, CSUM, HOST_TSO4, MAC, RX, TX, VERSION_1, VirtioNet
+from hostsim.devices.virtio_mmio import ANY_LAYOUT, CSUM, EVENT_IDX, HOST_TSO4, MAC, RX, TX, VERSION_1, VirtioNet
 from hostsim.devices.virtqueue import Violation
 
 BASE = 0xFEB00E00
@@ -88,7 +88,7 @@ SMALL = {"RX_BUFFERS": 8, "TX_HEADERS": 4}
 def test_start(version, word):
     bench = Bench(version, word).open()
     assert bench.card.running and bench.d.mac(bench.n) == b"\x52\x54\x00\x12\x34\x56"
-    assert bench.card.accepted == CSUM | HOST_TSO4 | MAC | (VERSION_1 if version == 2 else ANY_LAYOUT)
+    assert bench.card.accepted == CSUM | HOST_TSO4 | EVENT_IDX | MAC | (VERSION_1 if version == 2 else ANY_LAYOUT)
     assert bench.card.queues[RX].waiting() == 128 and bench.card.queues[TX].size == 256
     assert bench.fw.port.interrupts == {12: (BASE + 0x60, BASE + 0x64)}
     assert bench.d.link(bench.n) and bench.rx() is None
@@ -324,6 +324,41 @@ def test_a_card_that_wants_no_notification_gets_none_until_sleep(version, word):
     bench.card.queues[TX].quiet(False)
     bench.do("flush")
     assert bench.wire.sent == [numbered(1), numbered(2)]
+
+
+OLD = [{"features": MAC | VERSION_1}, {}]       # a card without EVENT_IDX, and one that has it
+
+
+@pytest.mark.parametrize("card", OLD)
+def test_one_interrupt_for_all_that_comes_before_we_look(card):
+    """With EVENT_IDX the card interrupts at the first frame only; without it at each until the flag says otherwise."""
+    bench = Bench(2, 64, SMALL, **card).open()
+    raised = []
+    bench.card.interrupt = lambda: raised.append(1)
+    for turn in range(3):
+        assert bench.do("arm") == 1
+        for i in range(4):
+            assert bench.card.receive(numbered(i))
+        assert len(raised) == (1 if bench.card.accepted & EVENT_IDX else 4)
+        assert bench.echo() == 4
+        raised.clear()
+        bench.card.receive(numbered(9))                 # polled again: no interrupt
+        assert bench.echo() == 1 and not raised
+
+
+@pytest.mark.parametrize("card", OLD)
+def test_both_ways_to_ask_for_notifications_work_through_the_wrap_of_the_indices(card):
+    bench = Bench(2, 64, SMALL, **card).open()
+    told = []
+    write = bench.card.write
+    bench.memory.find(BASE).write = lambda o, w, v: (told.append(v), write(o, w, v))
+    for i in range(16500):
+        for _ in range(4):
+            assert bench.card.receive(numbered(i))
+        assert bench.echo() == 4
+        assert told == [TX, RX] and len(bench.wire.sent) == 4
+        told.clear()
+        bench.wire.sent.clear()
 
 
 @both

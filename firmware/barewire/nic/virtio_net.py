@@ -11,7 +11,8 @@ Receive buffer i is descriptor i of queue 0.  reply() sends the same bytes as de
 sent them the buffer goes back to queue 0.  The other descriptors of queue 1 come in pairs (head, payload).
 
 Of the features MAC and VERSION_1 are accepted (a legacy card's ANY_LAYOUT too), and HOST_TSO4 with the CSUM that it
-needs: the card then cuts one large TCP segment into many (5.1.6.2).  Nothing is accepted for the other way: checksums
+needs: the card then cuts one large TCP segment into many (5.1.6.2).  EVENT_IDX lets one interrupt stand for all the frames
+that come before we look (2.7.7).  Nothing is accepted for the other way: checksums
 arrive complete, no header field has to be read, and a frame is always one buffer.
 """
 from array import array
@@ -67,6 +68,7 @@ _F_CSUM = const(1 << 0)
 _F_MAC = const(1 << 5)
 _F_HOST_TSO4 = const(1 << 11)
 _F_ANY_LAYOUT = const(1 << 27)      # legacy: header and frame may share a descriptor (2.7.4.2)
+_F_EVENT_IDX = const(1 << 29)
 _F_VERSION_1 = const(1 << 0)        # bit 32
 _F_SEGMENTS = _F_CSUM | _F_HOST_TSO4
 
@@ -130,7 +132,9 @@ BAD_SENT = const(22)
 FULL = const(23)
 SEGMENTED = const(24)
 _SEGMENTS = const(25)               # whether the card cuts segments
-_WORDS = const(26)
+_EVENTS = const(26)                 # whether EVENT_IDX was agreed on
+_QUIET = const(27)                  # flags of an available ring that is polled: with EVENT_IDX they stay 0
+_WORDS = const(28)
 
 NIC_COUNTERS = (
     ("nic_rx_bad_length", "received frames shorter than 14 or longer than 1514 bytes", BAD_LENGTH),
@@ -187,9 +191,12 @@ def _prepare(n: ptr32):
         address = address + _HEAD_SLOT
         i = i + 1
     n[_FREE_COUNT] = TX_HEADERS
-    avail[0] = _NO_INTERRUPT
     avail[1] = RX_SIZE
-    ptr16(n[_TX_AVAIL])[0] = _NO_INTERRUPT
+    avail[0] = n[_QUIET]
+    avail[2 + RX_SIZE] = 0xFFFF
+    avail = ptr16(n[_TX_AVAIL])
+    avail[0] = n[_QUIET]
+    avail[2 + TX_SIZE] = 0xFFFF
 
 
 def _ring(size):
@@ -223,7 +230,7 @@ def _negotiate(base, legacy):
     _put(base, _STATUS, _ACKNOWLEDGE)
     _put(base, _STATUS, _ACKNOWLEDGE | _DRIVER)
     _put(base, _DEVICE_FEATURES_SEL, 0)
-    features = _get(base, _DEVICE_FEATURES) & (_F_MAC | _F_SEGMENTS | (_F_ANY_LAYOUT if legacy else 0))
+    features = _get(base, _DEVICE_FEATURES) & (_F_MAC | _F_SEGMENTS | _F_EVENT_IDX | (_F_ANY_LAYOUT if legacy else 0))
     if features & _F_SEGMENTS != _F_SEGMENTS:
         features &= ~_F_SEGMENTS
     _put(base, _DRIVER_FEATURES_SEL, 0)
@@ -272,6 +279,8 @@ def open(where):
     features = _negotiate(base, legacy)
     n = array("I", bytearray(4 * _WORDS))
     n[_SEGMENTS] = features & _F_SEGMENTS
+    n[_EVENTS] = features & _F_EVENT_IDX
+    n[_QUIET] = 0 if n[_EVENTS] else _NO_INTERRUPT
     n[_BASE] = base
     n[_HEADER] = 10 if legacy else 12
     rx = n[_RX_DESC], n[_RX_AVAIL], n[_RX_USED] = _ring(RX_SIZE)
@@ -466,8 +475,18 @@ def send(n: ptr32, length: int, payload: int, size: int):
 @inline
 def disarm(n: ptr32):
     """No more interrupts: the queues are polled."""
-    ptr16(n[_RX_AVAIL])[0] = _NO_INTERRUPT
-    ptr16(n[_TX_AVAIL])[0] = _NO_INTERRUPT
+    ptr16(n[_RX_AVAIL])[0] = n[_QUIET]
+    ptr16(n[_TX_AVAIL])[0] = n[_QUIET]
+
+
+@inline
+def _wanted(n: ptr32, used: int, size: int, k: int, kicked: int) -> int:
+    """Whether the card wants to be told that avail.idx went from `kicked` to k: by its flag (2.7.10), or by the index that
+    it wants to hear of, behind the used ring."""
+    told = ptr16(used)[0] & _NO_NOTIFY == 0
+    if n[_EVENTS]:
+        told = (k - ptr16(used)[2 + 4 * size] - 1) & 0xFFFF < (k - kicked) & 0xFFFF
+    return told
 
 
 @inline
@@ -478,15 +497,17 @@ def flush(n: ptr32):
     what it was not told stays due, for the next flush() or, before sleeping, arm().
     """
     k = ptr16(n[_TX_AVAIL])[1]
-    if k != n[_TX_KICKED] and ptr16(n[_TX_USED])[0] & _NO_NOTIFY == 0:
-        n[_TX_KICKED] = k
-        ptr32(n[_BASE])[_NOTIFY] = _TX
+    if k != n[_TX_KICKED]:
+        if _wanted(n, n[_TX_USED], TX_SIZE, k, n[_TX_KICKED]):
+            n[_TX_KICKED] = k
+            ptr32(n[_BASE])[_NOTIFY] = _TX
     disarm(n)
     _reclaim(n)
     k = ptr16(n[_RX_AVAIL])[1]
-    if k != n[_RX_KICKED] and ptr16(n[_RX_USED])[0] & _NO_NOTIFY == 0:
-        n[_RX_KICKED] = k
-        ptr32(n[_BASE])[_NOTIFY] = _RX
+    if k != n[_RX_KICKED]:
+        if _wanted(n, n[_RX_USED], RX_SIZE, k, n[_RX_KICKED]):
+            n[_RX_KICKED] = k
+            ptr32(n[_BASE])[_NOTIFY] = _RX
 
 
 @inline
@@ -521,11 +542,15 @@ def arm(n: ptr32) -> int:
     if k != n[_RX_SEEN]:
         n[_WAIT] = n[_RX_USED]
         n[_WAIT_SEEN] = n[_RX_SEEN]
-        ptr16(n[_RX_AVAIL])[0] = 0
+        avail = ptr16(n[_RX_AVAIL])
+        avail[0] = 0
+        avail[2 + RX_SIZE] = n[_RX_SEEN]
     else:
         n[_WAIT] = n[_TX_USED]
         n[_WAIT_SEEN] = n[_TX_SEEN]
-        ptr16(n[_TX_AVAIL])[0] = 0
+        avail = ptr16(n[_TX_AVAIL])
+        avail[0] = 0
+        avail[2 + TX_SIZE] = n[_TX_SEEN]
     return 1
 
 
