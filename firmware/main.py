@@ -35,10 +35,7 @@ def main():
     if config.DEV:
         dev.serve(n, stack)     # the prompt has the machine, and gives the appliance its turns
         return
-    while True:
-        wait = stack.poll(time.ticks_ms())
-        if wait:
-            board.idle(n, wait)
+    stack.run(board.idle, time.ticks_ms)
 
 
 main()

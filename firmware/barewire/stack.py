@@ -84,11 +84,30 @@ class Stack:
             event = turn(self.n, s, self.t, tick)
             if event <= AGAIN:
                 break
-            left = timer(self.n, s) if event == TIMER else event
-            if left:
-                self._rare(left)
+            self._handle(event)
         micropython.heap_unlock()
         return event if event < AGAIN else 0
+
+    def run(self, idle, ticks_ms):
+        """Poll for ever, sleeping in idle(n, ms): an appliance that does nothing else. Between the end of its sleep, when the
+        card interrupts, and `turn` there is no more than a call."""
+        n, s, t, lock, unlock = self.n, self.s, self.t, micropython.heap_lock, micropython.heap_unlock
+        self.poll(ticks_ms())
+        while True:
+            lock()
+            wait = turn(n, s, t, ticks_ms())
+            if wait > AGAIN:
+                self._handle(wait)
+            unlock()
+            if 0 < wait < AGAIN:
+                idle(n, wait)
+
+    def _handle(self, event):
+        """What `turn` leaves to be done: timers, and what may allocate."""
+        if event == TIMER:
+            event = timer(self.n, self.s)
+        if event:
+            self._rare(event)
 
     def _rare(self, event):
         """What may allocate: a reading, an answer, a key, a line. Without memory it is put off, and a request gets 503."""

@@ -8,8 +8,8 @@ from .counters import count
 from .inline import inline
 from .slot import *
 from .state import *
-from .tcp import FIN_WAIT_2_MS, INITIAL_WINDOW
-from .tcp_ack import RTO_MAX, half_flight, stamp
+from .tcp import FIN_WAIT_2_MS, INITIAL_WINDOW, PORT
+from .tcp_ack import ROUND_STAMPS, RTO_MAX, half_flight, stamp
 from .tcp_text import TIME_WAIT_MS, ack_seq, window
 from .wire import *
 from .word import i32
@@ -20,6 +20,7 @@ ACK_DELAY_MS = 40           # how long an ACK waits for something to carry it (R
 # RFC 4821 section 7.7: what is tried when larger segments get lost; the last fits every host (RFC 879)
 BASE_0, BASE_1 = 1220, 536
 DOUBTS = 6                  # time-outs in a row until what has passed once is no argument any more
+LARGEST = 65535 - 40        # bytes of text in an IP datagram: what a card may be given that cuts segments itself
 
 
 @inline
@@ -40,8 +41,9 @@ def output(n: ptr32, s: ptr32, c: ptr32):
         if left > 0:
             r = locate(r, seq)
             off = offset(c, r, seq)
-            rest = chunk(c, off, i32(ptr32(r)[3] - seq))
-            size = sendable(c, rest, seq, left, again)
+            end = i32(ptr32(r)[3] - seq)
+            rest = chunk(c, off, end)
+            size = sendable(n, c, ptr32(r), off, end, rest, seq, left, again)
         flags = ACK
         if c[FLAGS] & SHUT and size == left:
             flags = FIN | ACK
@@ -122,14 +124,15 @@ def chunk(c: ptr32, off: int, rest: int) -> int:
 
 
 @inline
-def sendable(c: ptr32, rest: int, seq: int, left: int, again: int) -> int:
+def sendable(n: ptr32, c: ptr32, response: ptr32, off: int, end: int, rest: int, seq: int, left: int, again: int) -> int:
     """How many of the `left` bytes from seq on make the next segment: 0 when a window does not allow one.
 
     A segment ends with its chunk and its response, after `rest` bytes. Silly windows are avoided
     (RFC 1122 section 4.2.3.4): a piece that the window cut short goes out only when it is half of the largest window seen,
-    or nothing is in flight.
+    or nothing is in flight. More than CHUNK_BYTES are whole chunks for a card that makes as many segments of them.
     """
     size = c[MSS]
+    space = 0
     if again:
         end = i32(c[SND_MAX] - seq)     # nothing new: that is for the windows to allow
         if c[FLAGS] & PROBING:
@@ -146,7 +149,28 @@ def sendable(c: ptr32, rest: int, seq: int, left: int, again: int) -> int:
         space = space - flight
         if space < size and space < left:
             size = space if space > 0 and (flight == 0 or space << 1 >= c[MAX_WND]) else 0
-    return size if size < rest else rest
+    if size > rest:
+        size = rest
+    if driver.TSO and size == CHUNK_BYTES and space > size:
+        if driver.segments(n) and (off or response[0] == response[1]) and i32(seq - c[SND_MAX]) >= 0:
+            size = train(space if space < LARGEST else LARGEST, end, left)
+    return size
+
+
+@inline
+def train(space: int, end: int, left: int) -> int:
+    """How many bytes a card is given to cut: all that are left, or as many whole chunks as fit into `space` and the response.
+
+    What sendable() would give one by one: what is short and not the last waits for the windows.
+    """
+    if end < space:
+        space = end
+    size = left
+    if left > space:
+        size = CHUNK_BYTES
+        while size + CHUNK_BYTES <= space:
+            size = size + CHUNK_BYTES
+    return size
 
 
 @inline
@@ -167,7 +191,9 @@ def emit(n: ptr32, s: ptr32, c: ptr32, room: int, r: int, off: int, rest: int, s
     if size:
         response = ptr32(r)
         payload = (response[0] if off < CHUNK_BYTES else response[1]) + off
-        if response[2] and off == c[CHUNK_AT] and size == rest:
+        if driver.TSO and size > CHUNK_BYTES:
+            driver.segment(n, room, 34, 2 * TCP_SUM - 34, TCP_DATA_BYTE, CHUNK_BYTES)
+        elif response[2] and off == c[CHUNK_AT] and size == rest:
             sums = ptr16(response[2])
             k = c[CHUNK] + 1
             if k == 1 and response[0] != response[1]:
@@ -184,7 +210,10 @@ def emit(n: ptr32, s: ptr32, c: ptr32, room: int, r: int, off: int, rest: int, s
     offset_flags = 0x50 | flags << 8
     wnd = swap16(window(c))
     to[11] = offset_flags | wnd << 16
-    to[12] = fold(total + offset_flags + wnd + (size + 20 << 8)) ^ 0xFFFF
+    if driver.TSO and size > CHUNK_BYTES:       # the pseudo header's sum alone: the card does the rest
+        to[12] = fold(c[TCP_PART] + (PORT ^ 0xFFFF) + (c[PEER_PORT] ^ 0xFFFF) + swap16(size + 20))
+    else:
+        to[12] = fold(total + offset_flags + wnd + (size + 20 << 8)) ^ 0xFFFF
     count(s, counters.TX_FRAMES)
     driver.send(n, TCP_DATA_BYTE, payload, size)
 
@@ -202,7 +231,15 @@ def sent(s: ptr32, c: ptr32, seq: int, size: int, fin: int):
     else:
         c[SND_NXT] = end
         if c[FLAGS] & PROBING == 0:
-            stamp(s, c, end)
+            if driver.TSO:
+                part = seq
+                while part != end and c[STAMPED] < ROUND_STAMPS:        # what the card cuts is as good as sent one by one
+                    part = part + CHUNK_BYTES
+                    if i32(part - seq) >= size:
+                        part = end
+                    stamp(s, c, part)
+            else:
+                stamp(s, c, end)
     if i32(end - c[SND_MAX]) > 0:
         c[SND_MAX] = end
         if c[FLAGS] & PROBING == 0:

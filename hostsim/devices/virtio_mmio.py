@@ -4,15 +4,16 @@ VIRTIO 1.2, sections 3.1 (initialisation), 4.2.2 and 4.2.4 (registers), 5.1 (net
 rule gets a Violation, which names the rule: in a test that is the failure, in the simulator the end of the program.
 Frames go to and come from a link (hostsim/links.py).
 """
+from hostsim.devices import offload
 from hostsim.devices.virtqueue import WRITE, Violation, Virtqueue
 
 RX, TX = 0, 1
 ACKNOWLEDGE, DRIVER, DRIVER_OK, FEATURES_OK, FAILED = 1, 2, 4, 8, 128
-MAC, ANY_LAYOUT, VERSION_1 = 1 << 5, 1 << 27, 1 << 32
-# what QEMU's card offers besides: checksum and segmentation offloads, merged buffers, status, control queue,
-# indirect descriptors, event indices; a driver that accepts one it does not implement is found out
-TEMPTATIONS = (1 << 0 | 1 << 1 | 1 << 7 | 1 << 8 | 1 << 11 | 1 << 12 | 1 << 15 | 1 << 16 | 1 << 17 | 1 << 18
-               | 1 << 24 | 1 << 28 | 1 << 29)
+CSUM, MAC, HOST_TSO4, ANY_LAYOUT, EVENT_IDX, VERSION_1 = 1 << 0, 1 << 5, 1 << 11, 1 << 27, 1 << 29, 1 << 32
+# what QEMU's card offers besides: offloads for received frames and other protocols, merged buffers, status, control queue,
+# indirect descriptors; a driver that accepts one it does not implement is found out
+TEMPTATIONS = (1 << 1 | 1 << 7 | 1 << 8 | 1 << 12 | 1 << 15 | 1 << 16 | 1 << 17 | 1 << 18
+               | 1 << 24 | 1 << 28)
 LONGEST = 1514
 BURST = 64                  # frames taken from the link in one go
 
@@ -30,7 +31,7 @@ class VirtioNet:
         self.memory, self.base, self.link = memory, base, link
         self.mac, self.version, self.device_id, self.queue_max = mac, version, device_id, queue_max
         if features is None:
-            features = MAC | TEMPTATIONS | (VERSION_1 if version == 2 else ANY_LAYOUT)
+            features = CSUM | HOST_TSO4 | EVENT_IDX | MAC | TEMPTATIONS | (VERSION_1 if version == 2 else ANY_LAYOUT)
         self.features = features
         self.refuse = refuse            # do not let FEATURES_OK stand
         self.interrupt = interrupt or (lambda: None)
@@ -135,9 +136,11 @@ class VirtioNet:
         self.accepted = self.accepted & ~mask | value << 32 * self.driver_sel
         if self.accepted & ~self.features:
             raise Violation("features 0x%x accepted that were not offered (2.2.1)" % (self.accepted & ~self.features))
-        unknown = self.accepted & ~(MAC | VERSION_1 | ANY_LAYOUT)
+        unknown = self.accepted & ~(CSUM | HOST_TSO4 | EVENT_IDX | MAC | VERSION_1 | ANY_LAYOUT)
         if unknown:
             raise Violation("features 0x%x accepted, which this model does not have" % unknown)
+        if self.accepted & HOST_TSO4 and not self.accepted & CSUM:
+            raise Violation("HOST_TSO4 accepted without CSUM, which it needs (5.1.3.1)")
         self.single = self.version == 1 and not self.accepted & ANY_LAYOUT
 
     def _acknowledge(self, value):
@@ -156,6 +159,7 @@ class VirtioNet:
             self.selected = value
             return
         queue = self._queue()
+        queue.events = bool(self.accepted & EVENT_IDX)
         if queue.ready and offset != 0x044:
             raise Violation("register 0x%x of queue %d written while it is in use (4.2.2.2)" % (offset, queue.index))
         if self.version == 2 and not self.status & FEATURES_OK:
@@ -215,7 +219,8 @@ class VirtioNet:
         wanted = False
         for _ in range(queue.waiting()):
             head = queue.take()
-            self.link.send(self._gather(queue, head))
+            for frame in self._gather(queue, head):
+                self.link.send(frame)
             self.sent += 1
             if self.hold:
                 self.held.append(head)
@@ -224,19 +229,21 @@ class VirtioNet:
         self._interrupt(wanted)
 
     def _gather(self, queue, head):
-        """The frame of a chain, after a look at the header in front of it (5.1.6.2)."""
+        """The frames of a chain, after a look at the header in front (5.1.6.2)."""
         parts = queue.chain(head, 0)
         memory = self.memory
         data = b"".join([memory.view(address, length) for address, length in parts])
-        header = self.header
-        if self.single and parts[0][1] != header:
+        size = self.header
+        if self.single and parts[0][1] != size:
             raise Violation("without ANY_LAYOUT a legacy header has a descriptor of its own (5.1.6.6)")
-        if any(data[:header]):
-            raise Violation("header %s of a sent frame: nothing but zeros was agreed on (5.1.6.2.1)"
-                            % data[:header].hex())
-        if not 14 <= len(data) - header <= LONGEST:
-            raise Violation("a frame of %d bytes is sent" % (len(data) - header))
-        return data[header:]
+        header, frame = data[:size], data[size:]
+        if header[:2] != b"\0\0":
+            return offload.segments(header, frame, self.accepted & HOST_TSO4)
+        if size > 10 and header[10:] != b"\0\0":
+            raise Violation("header %s of a sent frame: num_buffers is not zero (5.1.6.2.1)" % header.hex())
+        if not 14 <= len(frame) <= LONGEST:
+            raise Violation("a frame of %d bytes is sent" % len(frame))
+        return (frame,)
 
     def complete(self, head):
         """A held buffer goes back to the driver; tests choose the order (2.7.8: any order is allowed)."""

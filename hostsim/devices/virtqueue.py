@@ -16,6 +16,8 @@ class Virtqueue:
         self.largest = largest      # QueueNumMax
         self.size = 0
         self.ready = False
+        self.events = False         # EVENT_IDX was agreed on
+        self.silent = False         # the device does not want to be told
 
     def start(self, desc, avail, used):
         """The driver has set the queue up: take views of its three parts."""
@@ -26,10 +28,11 @@ class Virtqueue:
                 raise Violation("queue %d: the %s at 0x%x is not aligned to %d (2.7)"
                                 % (self.index, what, address, alignment))
         self.desc = self.memory.view(desc, 16 * size).cast("I")
-        self.avail = self.memory.view(avail, 4 + 2 * size).cast("H")
-        used = self.memory.view(used, 4 + 8 * size)
+        self.avail = self.memory.view(avail, 6 + 2 * size).cast("H")
+        used = self.memory.view(used, 6 + 8 * size)
         self.used = used[:4].cast("H")
-        self.used_ring = used[4:].cast("I")
+        self.used_ring = used[4:-2].cast("I")
+        self.avail_event = used[-2:].cast("H")
         self.seen = 0               # available entries taken
         self.done = 0               # used entries written
         self.taken = set()          # heads between the two
@@ -54,6 +57,7 @@ class Virtqueue:
             raise Violation("queue %d: descriptor %d made available while the device has it" % (self.index, head))
         self.taken.add(head)
         self.seen = (self.seen + 1) & 0xFFFF
+        self.listen()
         return head
 
     def chain(self, head, flags):
@@ -85,10 +89,24 @@ class Virtqueue:
         k = 2 * (self.done % self.size)
         self.used_ring[k] = head
         self.used_ring[k + 1] = written
+        before = self.done
         self.done = (self.done + 1) & 0xFFFF
         self.used[1] = self.done
+        if self.events:
+            if self.avail[0]:
+                raise Violation("queue %d: flags of the available ring with EVENT_IDX (2.7.7.1)" % self.index)
+            return self.avail[2 + self.size] == before      # used_event: the entry that the driver waits for
         return not self.avail[0] & 1
 
     def quiet(self, on):
         """Ask the driver not to notify (2.7.10), or ask it to."""
-        self.used[0] = 1 if on else 0
+        self.silent = on
+        if self.events:             # an index that is past, or the first that it has not looked at
+            self.avail_event[0] = self.avail[1] - 1 & 0xFFFF if on else self.seen
+        else:
+            self.used[0] = 1 if on else 0
+
+    def listen(self):
+        """With EVENT_IDX: let the next entry that the driver adds be told."""
+        if self.events and not self.silent:
+            self.avail_event[0] = self.avail[1]

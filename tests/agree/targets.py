@@ -62,20 +62,23 @@ FILTERING = {"mps2_an385"}
 class Simulated:
     """The firmware as it is, under CPython: `word` 32 or 64 for checked arithmetic, None for the fast mode.
 
-    `like`: the board whose slots, pages, buffers and filter of addresses it has.
+    `like`: the board whose slots, pages, buffers and filter of addresses it has; `overrides`: other constants of the board.
     """
 
-    def __init__(self, word=None, appliance=EXAMPLE, like="unix"):
+    def __init__(self, word=None, appliance=EXAMPLE, like="unix", **overrides):
         self.appliance, self.like = appliance, like
         board = loader.load(appliance.config, board=like).board
         self.fw = loader.load(appliance.config, board="unix", word=word, checked=word is not None, assets=appliance.assets(),
-                              root=appliance.root(), overrides={name: getattr(board, name) for name in SIZES})
+                              root=appliance.root(), overrides={**{name: getattr(board, name) for name in SIZES}, **overrides})
         self.slots = board.TCP_SLOTS
         self.fw.load("app.routes")
-        self.n = self.fw.driver.open(None)
+        self.n = self.open()
         source = None if appliance.config.reading_inline else self.fw.config.reading
         self.fw.board.fixed_entropy = ENTROPY
         self.stack = self.fw.stack.Stack(self.n, ENTROPY, source)
+
+    def open(self):
+        return self.fw.driver.open(None)
 
     def feed(self, now, frames):
         if frames is None:

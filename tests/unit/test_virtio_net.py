@@ -2,9 +2,11 @@
 import random
 
 import pytest
+from scapy.all import IP, TCP, Ether
 
 from hostsim import loader
-from hostsim.devices.virtio_mmio import ANY_LAYOUT, MAC, RX, TX, VERSION_1, VirtioNet
+from hostsim.devices import offload
+from hostsim.devices.virtio_mmio import ANY_LAYOUT, CSUM, EVENT_IDX, HOST_TSO4, MAC, RX, TX, VERSION_1, VirtioNet
 from hostsim.devices.virtqueue import Violation
 
 BASE = 0xFEB00E00
@@ -86,7 +88,7 @@ SMALL = {"RX_BUFFERS": 8, "TX_HEADERS": 4}
 def test_start(version, word):
     bench = Bench(version, word).open()
     assert bench.card.running and bench.d.mac(bench.n) == b"\x52\x54\x00\x12\x34\x56"
-    assert bench.card.accepted == (MAC | VERSION_1 if version == 2 else MAC | ANY_LAYOUT)
+    assert bench.card.accepted == CSUM | HOST_TSO4 | EVENT_IDX | MAC | (VERSION_1 if version == 2 else ANY_LAYOUT)
     assert bench.card.queues[RX].waiting() == 128 and bench.card.queues[TX].size == 256
     assert bench.fw.port.interrupts == {12: (BASE + 0x60, BASE + 0x64)}
     assert bench.d.link(bench.n) and bench.rx() is None
@@ -150,6 +152,83 @@ def test_head_and_payload(version, word, head, size):
         bench.do("flush")
         assert bench.wire.sent == [(b"\xAA" * head + payload).ljust(60, b"\0")]
     assert not bench.counters()
+
+
+def tcp_frame(payload, flags=0x18, **wrong):
+    """Headers as a driver gives them to a card that cuts: the checksum field holds the pseudo header's sum; then all of it."""
+    head = Ether(src="52:54:00:12:34:56", dst="02:00:00:00:00:02") / IP(src="10.0.2.15", dst="10.0.2.2", id=0, flags="DF")
+    head = bytes(head / TCP(sport=80, dport=40000, seq=0xFFFFF000, ack=7, flags=flags, window=2048))
+    ip = bytearray(head[14:34])
+    ip[2:4] = (40 + len(payload)).to_bytes(2, "big")
+    ip[10:12] = bytes(2)
+    ip[10:12] = (offload.checksum(ip) ^ 0xFFFF).to_bytes(2, "big")
+    pseudo = offload.checksum(ip[12:20], 6 + 20 + len(payload))
+    return head[:14] + bytes(ip) + head[34:50] + pseudo.to_bytes(2, "big") + head[52:]
+
+
+def cut(bench, head, payload, mss=1460, start=34, offset=16, length=54):
+    """Send through room(), segment() and send()."""
+    address = bench.do("room")
+    bench.memory.write(address, head)
+    bench.keep = [payload]
+    bench.do("segment", address, start, offset, length, mss)
+    bench.do("send", len(head), bench.memory.addressof(payload), len(payload))
+    bench.do("flush")
+
+
+@both
+@pytest.mark.parametrize("size, mss", [(64240, 1460), (65495, 1460), (1461, 1460), (2920, 1460), (5000, 1000)])
+def test_the_card_cuts_a_segment(version, word, size, mss):
+    bench = Bench(version, word, SMALL).open()
+    assert bench.do("segments")
+    payload = bytearray(random.Random(size).randbytes(size))
+    for _ in range(5):                                      # the header in front of a buffer's next frame is zero again
+        cut(bench, tcp_frame(payload, "FPA"), payload, mss)
+        assert bench.push(numbered(3, 70))
+        bench.do("flush")
+    assert bench.counters() == {"nic_tx_segmented": 5}
+    for k in range(4):
+        frames = [Ether(raw) for raw in bench.wire.sent[k * (len(bench.wire.sent) // 5):(k + 1) * (len(bench.wire.sent) // 5)]]
+        assert bytes(frames.pop()) == numbered(3, 70)
+        assert b"".join(bytes(frame[TCP].payload) for frame in frames) == payload
+        assert {len(frame[TCP].payload) for frame in frames[:-1]} == {mss} and 0 < len(frames[-1][TCP].payload) <= mss
+        for n, frame in enumerate(frames):
+            assert frame[TCP].seq == (0xFFFFF000 + n * mss) & 0xFFFFFFFF
+            assert frame[TCP].flags == ("FPA" if n == len(frames) - 1 else "A")
+            again = frame.copy()
+            del again[IP].len, again[IP].chksum, again[TCP].chksum
+            assert bytes(again) == bytes(frame)             # scapy computes the same lengths and sums
+
+
+@both
+@pytest.mark.parametrize("offered", [0, CSUM, HOST_TSO4])
+def test_a_card_that_does_not_cut(version, word, offered):
+    bench = Bench(version, word, SMALL, features=MAC | offered | (VERSION_1 if version == 2 else ANY_LAYOUT)).open()
+    assert not bench.do("segments") and not bench.card.accepted & (CSUM | HOST_TSO4)
+
+
+@pytest.mark.parametrize("message, change", [
+    ("needs no cutting", {"mss": 3000}), ("needs no cutting", {"mss": 0}), ("no TCP checksum is there", {"start": 14}),
+    ("no TCP checksum is there", {"offset": 18}), ("hdr_len is 50", {"length": 50})])
+def test_the_model_checks_what_it_cuts(message, change):
+    bench, payload = Bench(2, 64, SMALL).open(), bytearray(3000)
+    with pytest.raises(Violation, match=message):
+        cut(bench, tcp_frame(payload), payload, **change)
+
+
+@pytest.mark.parametrize("message, at", [("IP length", 17), ("IP length", 25), ("not the sum of the pseudo header", 51)])
+def test_the_model_checks_the_headers_of_what_it_cuts(message, at):
+    bench, payload = Bench(2, 64, SMALL).open(), bytearray(3000)
+    head = bytearray(tcp_frame(payload))
+    head[at] ^= 1
+    with pytest.raises(Violation, match=message):
+        cut(bench, head, payload)
+
+
+def test_the_model_cuts_nothing_that_was_not_agreed_on():
+    bench, payload = Bench(2, 64, SMALL, features=MAC | VERSION_1).open(), bytearray(3000)
+    with pytest.raises(Violation, match="asks for what was not agreed on"):
+        cut(bench, tcp_frame(payload), payload)
 
 
 @both
@@ -247,6 +326,41 @@ def test_a_card_that_wants_no_notification_gets_none_until_sleep(version, word):
     assert bench.wire.sent == [numbered(1), numbered(2)]
 
 
+OLD = [{"features": MAC | VERSION_1}, {}]       # a card without EVENT_IDX, and one that has it
+
+
+@pytest.mark.parametrize("card", OLD)
+def test_one_interrupt_for_all_that_comes_before_we_look(card):
+    """With EVENT_IDX the card interrupts at the first frame only; without it at each until the flag says otherwise."""
+    bench = Bench(2, 64, SMALL, **card).open()
+    raised = []
+    bench.card.interrupt = lambda: raised.append(1)
+    for turn in range(3):
+        assert bench.do("arm") == 1
+        for i in range(4):
+            assert bench.card.receive(numbered(i))
+        assert len(raised) == (1 if bench.card.accepted & EVENT_IDX else 4)
+        assert bench.echo() == 4
+        raised.clear()
+        bench.card.receive(numbered(9))                 # polled again: no interrupt
+        assert bench.echo() == 1 and not raised
+
+
+@pytest.mark.parametrize("card", OLD)
+def test_both_ways_to_ask_for_notifications_work_through_the_wrap_of_the_indices(card):
+    bench = Bench(2, 64, SMALL, **card).open()
+    told = []
+    write = bench.card.write
+    bench.memory.find(BASE).write = lambda o, w, v: (told.append(v), write(o, w, v))
+    for i in range(16500):
+        for _ in range(4):
+            assert bench.card.receive(numbered(i))
+        assert bench.echo() == 4
+        assert told == [TX, RX] and len(bench.wire.sent) == 4
+        told.clear()
+        bench.wire.sent.clear()
+
+
 @both
 def test_interrupts_only_while_armed(version, word):
     bench = Bench(version, word, SMALL).open()
@@ -261,7 +375,7 @@ def test_interrupts_only_while_armed(version, word):
     assert before == bench.d.seen(bench.n)
     bench.card.receive(numbered(2))
     assert bench.card.isr == 1 and int.from_bytes(bench.memory.read(index, 2), "little") == before + 1
-    bench.d.disarm(bench.n)
+    bench.do("disarm")
     bench.card.isr = 0
     bench.card.receive(numbered(3))
     assert bench.card.isr == 0 and bench.echo() == 2
@@ -279,7 +393,7 @@ def test_without_receive_buffers_a_sent_frame_wakes(version, word):
     bench.card.complete(bench.card.held[0])
     assert bench.card.isr == 1
     assert int.from_bytes(bench.memory.read(bench.d.used_index(bench.n), 2), "little") == before + 1
-    bench.d.disarm(bench.n)
+    bench.do("disarm")
     assert bench.d.arm(bench.n) == 1                # the buffer is back: it waits for frames again
     assert bench.card.receive(numbered(77)) and bench.echo() == 1
 
@@ -359,6 +473,7 @@ def test_the_model_finds_what_a_driver_does_wrong():
     wrong = {
         "not offered": ready[:3] + [(0x20, 1 << 30)],
         "does not have": ready[:3] + [(0x20, 1 << 15)],
+        "without CSUM": ready[:3] + [(0x20, 1 << 11)],
         "before DRIVER was": [(0x70, 1), (0x24, 0)],
         "before bit 1": [(0x70, 2)],
         "must not clear": [(0x70, 1), (0x70, 3), (0x70, 1)],

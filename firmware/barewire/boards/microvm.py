@@ -56,8 +56,7 @@ def idle(n, ms):
     if driver.full(n):
         port.nap(NAP_US)
     elif driver.arm(n):
-        port.idle(ms, driver.used_index(n), driver.seen(n))
-        driver.disarm(n)
+        port.idle(ms, driver.used_index(n), driver.seen(n))     # flush() disarms: first comes what woke us
 
 
 def entropy():

@@ -84,6 +84,7 @@ _BUFFER_BYTES = const(2048)
 _HEAD_BYTES = const(264)
 _SHORTEST = const(14)
 _LONGEST = const(1514)
+TSO = const(False)              # the card cuts no segments
 _PADDED = const(60)
 _FCS = const(4)
 

@@ -20,6 +20,7 @@ RX_SIZE = RX_BUFFERS
 TX_SIZE = RX_BUFFERS + TX_HEADERS       # all that can be waiting at once, so the ring itself never fills
 while TX_SIZE & (TX_SIZE - 1):
     TX_SIZE += TX_SIZE & -TX_SIZE
+TSO = const(False)              # the card cuts no segments
 _RX_MASK = RX_SIZE - 1
 _TX_MASK = TX_SIZE - 1
 

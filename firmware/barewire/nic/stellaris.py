@@ -66,6 +66,7 @@ _BUFFER_BYTES = const(2048)
 _HEAD_BYTES = const(264)        # 2 of length, 256, and a word to round up
 _SHORTEST = const(14)
 _LONGEST = const(1514)
+TSO = const(False)              # the card cuts no segments
 _AROUND = const(6)              # length field and FCS
 
 NIC_COUNTERS = (

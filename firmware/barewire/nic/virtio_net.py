@@ -8,9 +8,12 @@ Follows Virtual I/O Device (VIRTIO) Version 1.2; section numbers stand where the
                            2 mod 4: IP lies on a word boundary
 
 Receive buffer i is descriptor i of queue 0.  reply() sends the same bytes as descriptor i of queue 1; when the card has
-sent them the buffer goes back to queue 0.  The other descriptors of queue 1 come in pairs (head, payload).  Only the
-features MAC and VERSION_1 are accepted (a legacy card's ANY_LAYOUT too): checksums then arrive complete, no header
-field has to be read, and a frame is always one buffer.
+sent them the buffer goes back to queue 0.  The other descriptors of queue 1 come in pairs (head, payload).
+
+Of the features MAC and VERSION_1 are accepted (a legacy card's ANY_LAYOUT too), and HOST_TSO4 with the CSUM that it
+needs: the card then cuts one large TCP segment into many (5.1.6.2).  EVENT_IDX lets one interrupt stand for all the frames
+that come before we look (2.7.7).  Nothing is accepted for the other way: checksums
+arrive complete, no header field has to be read, and a frame is always one buffer.
 """
 from array import array
 
@@ -61,9 +64,21 @@ _FEATURES_OK = const(8)
 _FAILED = const(128)
 
 # ---- features (5.1.3, 6)
+_F_CSUM = const(1 << 0)
 _F_MAC = const(1 << 5)
+_F_HOST_TSO4 = const(1 << 11)
 _F_ANY_LAYOUT = const(1 << 27)      # legacy: header and frame may share a descriptor (2.7.4.2)
+_F_EVENT_IDX = const(1 << 29)
 _F_VERSION_1 = const(1 << 0)        # bit 32
+_F_SEGMENTS = _F_CSUM | _F_HOST_TSO4
+
+# ---- the header in front of a sent frame (5.1.6), as 16-bit numbers
+_KIND = const(0)                    # flags, gso_type
+_NEEDS_CSUM_TCPV4 = const(1 | 1 << 8)
+_HEADERS = const(1)                 # hdr_len
+_GSO_SIZE = const(2)
+_CSUM_START = const(3)
+_CSUM_OFFSET = const(4)
 
 # ---- split virtqueues (2.7)
 _NEXT = const(1)                    # descriptor flags (2.7.5)
@@ -78,6 +93,7 @@ RX_SIZE = RX_BUFFERS
 TX_SIZE = RX_BUFFERS + 2 * TX_HEADERS
 if RX_SIZE & (RX_SIZE - 1) or TX_SIZE & (TX_SIZE - 1):
     raise ValueError("RX_BUFFERS and RX_BUFFERS + 2 * TX_HEADERS must be powers of two")
+TSO = const(True)                   # there are segments() and segment()
 _RX_MASK = RX_SIZE - 1
 _TX_MASK = TX_SIZE - 1
 
@@ -114,13 +130,18 @@ BAD_LENGTH = const(20)
 BAD_BUFFER = const(21)
 BAD_SENT = const(22)
 FULL = const(23)
-_WORDS = const(24)
+SEGMENTED = const(24)
+_SEGMENTS = const(25)               # whether the card cuts segments
+_EVENTS = const(26)                 # whether EVENT_IDX was agreed on
+_QUIET = const(27)                  # flags of an available ring that is polled: with EVENT_IDX they stay 0
+_WORDS = const(28)
 
 NIC_COUNTERS = (
     ("nic_rx_bad_length", "received frames shorter than 14 or longer than 1514 bytes", BAD_LENGTH),
     ("nic_rx_bad_buffer", "receive completions for a buffer that does not exist", BAD_BUFFER),
     ("nic_tx_bad_buffer", "transmit completions for a buffer that does not exist", BAD_SENT),
     ("nic_tx_full", "times that no transmit buffer was free", FULL),
+    ("nic_tx_segmented", "frames given to the card to be cut into segments", SEGMENTED),
 )
 NIC_NAMES = tuple((name, index) for name, _, index in NIC_COUNTERS)
 
@@ -170,9 +191,12 @@ def _prepare(n: ptr32):
         address = address + _HEAD_SLOT
         i = i + 1
     n[_FREE_COUNT] = TX_HEADERS
-    avail[0] = _NO_INTERRUPT
     avail[1] = RX_SIZE
-    ptr16(n[_TX_AVAIL])[0] = _NO_INTERRUPT
+    avail[0] = n[_QUIET]
+    avail[2 + RX_SIZE] = 0xFFFF
+    avail = ptr16(n[_TX_AVAIL])
+    avail[0] = n[_QUIET]
+    avail[2 + TX_SIZE] = 0xFFFF
 
 
 def _ring(size):
@@ -206,7 +230,9 @@ def _negotiate(base, legacy):
     _put(base, _STATUS, _ACKNOWLEDGE)
     _put(base, _STATUS, _ACKNOWLEDGE | _DRIVER)
     _put(base, _DEVICE_FEATURES_SEL, 0)
-    features = _get(base, _DEVICE_FEATURES) & (_F_MAC | _F_ANY_LAYOUT if legacy else _F_MAC)
+    features = _get(base, _DEVICE_FEATURES) & (_F_MAC | _F_SEGMENTS | _F_EVENT_IDX | (_F_ANY_LAYOUT if legacy else 0))
+    if features & _F_SEGMENTS != _F_SEGMENTS:
+        features &= ~_F_SEGMENTS
     _put(base, _DRIVER_FEATURES_SEL, 0)
     _put(base, _DRIVER_FEATURES, features)
     if not legacy:
@@ -217,7 +243,7 @@ def _negotiate(base, legacy):
         _put(base, _DRIVER_FEATURES, _F_VERSION_1)
         _put(base, _STATUS, _ACKNOWLEDGE | _DRIVER | _FEATURES_OK)
         if not _get(base, _STATUS) & _FEATURES_OK:
-            _fail(base, "refuses the features MAC and VERSION_1")
+            _fail(base, "refuses the features that it has offered")
     if not features & _F_MAC:
         _fail(base, "tells no MAC address")
     return features
@@ -250,8 +276,11 @@ def open(where):
     if version != _LEGACY and version != _MODERN:
         _fail(base, "register set of version %d; 1 and 2 are known" % version)
     legacy = version == _LEGACY
-    _negotiate(base, legacy)
+    features = _negotiate(base, legacy)
     n = array("I", bytearray(4 * _WORDS))
+    n[_SEGMENTS] = features & _F_SEGMENTS
+    n[_EVENTS] = features & _F_EVENT_IDX
+    n[_QUIET] = 0 if n[_EVENTS] else _NO_INTERRUPT
     n[_BASE] = base
     n[_HEADER] = 10 if legacy else 12
     rx = n[_RX_DESC], n[_RX_AVAIL], n[_RX_USED] = _ring(RX_SIZE)
@@ -382,13 +411,37 @@ def room(n: ptr32) -> int:
         n[FULL] = n[FULL] + 1
         return 0
     d = ptr16(n[_FREE])[n[_FREE_COUNT] - 1]
-    return ptr32(n[_TX_DESC] + (d << 4))[0] + n[_HEADER]
+    header = ptr32(n[_TX_DESC] + (d << 4))[0]
+    ptr16(header)[_KIND] = 0
+    return header + n[_HEADER]
 
 
 @inline
 def full(n: ptr32) -> int:
     """Whether all head buffers are queued: something will be sent soon."""
     return n[_FREE_COUNT] == 0
+
+
+@inline
+def segments(n: ptr32) -> int:
+    """Whether the card cuts a TCP segment that is larger than the peer's: segment() may be called."""
+    return n[_SEGMENTS]
+
+
+@inline
+def segment(n: ptr32, room: int, start: int, offset: int, length: int, mss: int):
+    """Let what is sent from the buffer at `room` be cut into segments with `mss` bytes of payload, the last may have less.
+
+    Its headers are the first `length` bytes; TCP's begins at `start`, and holds the pseudo header's sum at `offset`. All but
+    the sequence number, PSH and FIN, lengths and sums is the same in all of them (5.1.6.2, items 2 and 3).
+    """
+    header = ptr16(room - n[_HEADER])
+    header[_KIND] = _NEEDS_CSUM_TCPV4
+    header[_HEADERS] = length
+    header[_GSO_SIZE] = mss
+    header[_CSUM_START] = start
+    header[_CSUM_OFFSET] = offset
+    n[SEGMENTED] = n[SEGMENTED] + 1
 
 
 @inline
@@ -420,21 +473,41 @@ def send(n: ptr32, length: int, payload: int, size: int):
 
 
 @inline
+def disarm(n: ptr32):
+    """No more interrupts: the queues are polled."""
+    ptr16(n[_RX_AVAIL])[0] = n[_QUIET]
+    ptr16(n[_TX_AVAIL])[0] = n[_QUIET]
+
+
+@inline
+def _wanted(n: ptr32, used: int, size: int, k: int, kicked: int) -> int:
+    """Whether the card wants to be told that avail.idx went from `kicked` to k: by its flag (2.7.10), or by the index that
+    it wants to hear of, behind the used ring."""
+    told = ptr16(used)[0] & _NO_NOTIFY == 0
+    if n[_EVENTS]:
+        told = (k - ptr16(used)[2 + 4 * size] - 1) & 0xFFFF < (k - kicked) & 0xFFFF
+    return told
+
+
+@inline
 def flush(n: ptr32):
-    """Tell the card of all that was queued and offered; take back what it has sent.
+    """Tell the card of all that was queued and offered; take back what it has sent; ask for no interrupt any more.
 
     A card that asks not to be told (2.7.10) may change its mind at this moment, and viper has no fence to find out:
     what it was not told stays due, for the next flush() or, before sleeping, arm().
     """
     k = ptr16(n[_TX_AVAIL])[1]
-    if k != n[_TX_KICKED] and ptr16(n[_TX_USED])[0] & _NO_NOTIFY == 0:
-        n[_TX_KICKED] = k
-        ptr32(n[_BASE])[_NOTIFY] = _TX
+    if k != n[_TX_KICKED]:
+        if _wanted(n, n[_TX_USED], TX_SIZE, k, n[_TX_KICKED]):
+            n[_TX_KICKED] = k
+            ptr32(n[_BASE])[_NOTIFY] = _TX
+    disarm(n)
     _reclaim(n)
     k = ptr16(n[_RX_AVAIL])[1]
-    if k != n[_RX_KICKED] and ptr16(n[_RX_USED])[0] & _NO_NOTIFY == 0:
-        n[_RX_KICKED] = k
-        ptr32(n[_BASE])[_NOTIFY] = _RX
+    if k != n[_RX_KICKED]:
+        if _wanted(n, n[_RX_USED], RX_SIZE, k, n[_RX_KICKED]):
+            n[_RX_KICKED] = k
+            ptr32(n[_BASE])[_NOTIFY] = _RX
 
 
 @inline
@@ -469,11 +542,15 @@ def arm(n: ptr32) -> int:
     if k != n[_RX_SEEN]:
         n[_WAIT] = n[_RX_USED]
         n[_WAIT_SEEN] = n[_RX_SEEN]
-        ptr16(n[_RX_AVAIL])[0] = 0
+        avail = ptr16(n[_RX_AVAIL])
+        avail[0] = 0
+        avail[2 + RX_SIZE] = n[_RX_SEEN]
     else:
         n[_WAIT] = n[_TX_USED]
         n[_WAIT_SEEN] = n[_TX_SEEN]
-        ptr16(n[_TX_AVAIL])[0] = 0
+        avail = ptr16(n[_TX_AVAIL])
+        avail[0] = 0
+        avail[2 + TX_SIZE] = n[_TX_SEEN]
     return 1
 
 
@@ -485,10 +562,3 @@ def used_index(n):
 def seen(n):
     """The value of it that we know."""
     return n[_WAIT_SEEN]
-
-
-@micropython.viper
-def disarm(n: ptr32):
-    """No more interrupts: the queues are polled."""
-    ptr16(n[_RX_AVAIL])[0] = _NO_INTERRUPT
-    ptr16(n[_TX_AVAIL])[0] = _NO_INTERRUPT

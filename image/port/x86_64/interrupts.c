@@ -37,16 +37,30 @@ static struct {
 } idt[256];
 
 static uintptr_t nic_status, nic_acknowledge;
+static volatile bool nic_called;
+
+// A plain store: the compiler would make a zero smaller, by reading the register first.
+static inline void end_of_interrupt(void) {
+    __asm__ volatile ("movl %0, %1" : : "r" (0), "m" (*register32(APIC_EOI)));
+}
 
 static HANDLER void on_timer(struct frame *frame) {
     (void)frame;
-    *register32(APIC_EOI) = 0;
+    end_of_interrupt();
 }
 
+// Three visits of the hypervisor, which can wait until the answer is out: without EOI there is no second interrupt.
 static HANDLER void on_nic(struct frame *frame) {
     (void)frame;
-    *register32(nic_acknowledge) = *register32(nic_status);
-    *register32(APIC_EOI) = 0;
+    nic_called = true;
+}
+
+static void acknowledge_nic(void) {
+    if (nic_called) {
+        nic_called = false;
+        *register32(nic_acknowledge) = *register32(nic_status);
+        end_of_interrupt();
+    }
 }
 
 static HANDLER void on_spurious(struct frame *frame) {
@@ -115,6 +129,7 @@ void timer_start(uint32_t ns, bool interrupt) {
 // The card may have written a frame after Python looked and before interrupts are on: so look again with the
 // interrupt held back. `sti` takes effect after the next instruction, so nothing fits between it and `hlt`.
 void interrupts_sleep(uint32_t ns, const volatile uint16_t *index, uint16_t seen) {
+    acknowledge_nic();
     __asm__ volatile ("mfence" : : : "memory");
     if (index != NULL && *index != seen) {
         return;
