@@ -146,10 +146,7 @@ def image(found: dict[str, Table]) -> None:
 def linux(found: dict[str, Table]) -> None:
     """The Linux guest on the same machine type and card, doing the same."""
     table = found["guests"]
-    try:
-        disk = linux_guest.prepare(pages())
-    except Refused as reason:
-        return table.skip(LINUX, reason)
+    disk = linux_guest.prepare(pages())
     with network.network(), linux_guest.running(disk, "nginx") as process:
         running(found, LINUX, process, BEST)
     table.add(LINUX, "exec to first frame", "", times(3, measure.first_frame_of, partial(linux_guest.command, disk, "sensor")), "ms")
@@ -164,11 +161,8 @@ def linux(found: dict[str, Table]) -> None:
 def lwip(found: dict[str, Table]) -> None:
     """MicroPython with lwIP on the same machine type and card; it has the page of 1 KiB only."""
     table = found["guests"]
-    try:
-        with network.network(), lwip_guest.running() as process:
-            running(found, LWIP, process, sizes=False)
-    except Refused as reason:
-        return table.skip(LWIP, reason)
+    with network.network(), lwip_guest.running() as process:
+        running(found, LWIP, process, sizes=False)
     table.add(LWIP, "exec to first frame", "", times(15, measure.first_frame_of, partial(lwip_guest.command, False)), "ms")
     least_memory(table, LWIP, "", partial(lwip_guest.command, False, network.NETDEV), OUR_MIB, 3)
     first_byte(table, LWIP, lwip_guest.command(), 15)
@@ -190,6 +184,8 @@ def measure_all(found: dict[str, Table], over_tap: bool) -> None:
     size_and_start(found["guests"])
     if over_tap:
         image(found)
-        linux(found)
-        lwip(found)
-        simulator(found)
+        for who, part in (LINUX, linux), (LWIP, lwip), (SIMULATOR, simulator):
+            try:
+                part(found)
+            except Refused as reason:       # without its packages, or not able to go on: what there is of it counts
+                found["guests"].skip(who, reason)

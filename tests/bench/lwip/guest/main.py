@@ -11,7 +11,7 @@ import struct
 import card
 from role import SENSOR
 
-SO_CALLBACK, UDP, SPIN = 20, 17, 200
+SO_CALLBACK, EAGAIN, UDP, SPIN = 20, 11, 17, 200
 ANSWER = (b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 1024\r\n"
           b"ETag: \"5d41402abc4b2a76\"\r\nCache-Control: no-cache\r\n\r\n" + b"x" * 1024)
 CLOSING = ANSWER.replace(b"no-cache", b"no-cache\r\nConnection: close")
@@ -27,7 +27,11 @@ def on_datagram(echo):
 
 
 def on_connection(server):
-    connection, _ = server.accept()
+    try:
+        connection, _ = server.accept()
+    except OSError:         # reset before we looked: to wait for the next one would be for ever
+        return
+    connection.setblocking(False)
     connections.add(connection)
     connection.setsockopt(socket.SOL_SOCKET, SO_CALLBACK, on_request)
 
@@ -40,8 +44,9 @@ def on_request(connection):
                 connection.write(ANSWER)
                 return
             connection.write(CLOSING)
-    except OSError:
-        pass
+    except OSError as error:
+        if error.args[0] == EAGAIN:
+            return
     connection.setsockopt(socket.SOL_SOCKET, SO_CALLBACK, None)
     connection.close()
     connections.discard(connection)
@@ -71,6 +76,7 @@ def main():
     card.open()
     echo, server = bound(socket.SOCK_DGRAM, 7), bound(socket.SOCK_STREAM, 80)
     echo.setblocking(False)
+    server.setblocking(False)
     server.setsockopt(socket.SOL_SOCKET, SO_CALLBACK, on_connection)
     server.listen(64)
     print("lwIP is ready")
