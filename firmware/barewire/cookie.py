@@ -8,7 +8,7 @@ must have the bits 0..10 clear and a t of the last LIFE_MS. A blind guess succee
 bytes behind the ACK, which was lost or overtaken, has them not clear, so it cannot open the connection without the bytes in
 front of it.
 
-F is HalfSipHash-1-3 (Aumasson and Bernstein's SipHash on 32-bit words) of the peer's address and port, six bytes, with a 64-bit
+F is HalfSipHash-2-4 (Aumasson and Bernstein's SipHash on 32-bit words) of the peer's address and port, six bytes, with a 64-bit
 key; our own address and port are the same for all. The ACK asks for what the SYN asked for, so the last few values are kept.
 
 The key is drawn at boot and anew every REKEY_MS, from the board's entropy and the key before, so that one of the two being
@@ -85,12 +85,12 @@ def isn_hash(s: ptr32, f: ptr16, key: int) -> int:
 
 @inline
 def halfsiphash(s: ptr32, key: int, message: int, last: int) -> int:
-    """HalfSipHash-1-3 of two words. What stands above bit 31 never comes down, so it need not be cut off."""
+    """HalfSipHash-2-4 of two words. What stands above bit 31 never comes down, so it need not be cut off."""
     v0 = s[key]
     v1 = s[key + 1]
     v2 = s[key + 2]
     v3 = s[key + 3] ^ message
-    turn = 5
+    turn = 8
     while turn:
         v0 = v0 + v1
         v1 = rotl(v1, 5) ^ v0
@@ -103,10 +103,10 @@ def halfsiphash(s: ptr32, key: int, message: int, last: int) -> int:
         v1 = rotl(v1, 13) ^ v2
         v2 = rotl(v2, 16)
         turn = turn - 1
-        if turn == 4:
+        if turn == 6:
             v0 = v0 ^ message
             v3 = v3 ^ last
-        elif turn == 3:
+        elif turn == 4:
             v0 = v0 ^ last
             v2 = v2 ^ 0xFF
     return v1 ^ v3
