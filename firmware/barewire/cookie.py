@@ -30,7 +30,7 @@ EARLY = 1               # no MSS
 EARLY_MS = 1000         # what is early by less may only have overtaken the opening segment: no RST
 T_SHIFT = 6             # 64 ms
 M_SHIFT = 11
-REKEY_MS = 3600000
+REKEY_MS, REKEY_AGAIN_MS = 3600000, 10000
 if board.SLOT_RX > 1 << M_SHIFT:
     raise ValueError("SLOT_RX: more than 2048 bytes cannot be told from another cookie")
 
@@ -42,17 +42,17 @@ def rekey(s, entropy):
     """
     v0 = s[KEY + 1] * 0x9E3779 + int.from_bytes(entropy[:4], "little") & 0xFFFFFFFF     # an odd factor loses nothing
     v1 = s[KEY] * 0x9E3779 + int.from_bytes(entropy[4:8], "little") & 0xFFFFFFFF
-    words = v0, v1, v0 ^ 0x6C796765, v1 ^ 0x74656462, s[KEY], s[KEY + 1], s[KEY + 2], s[KEY + 3]
-    for k in range(8):
-        s[KEY + k] = words[k]                       # the old one follows
+    words = v0, v1, v0 ^ 0x6C796765, v1 ^ 0x74656462, s[KEY], s[KEY + 1], s[KEY + 2], s[KEY + 3], s[NOW] + REKEY_MS & 0xFFFFFFFF
+    for k in range(9):
+        s[KEY + k] = words[k]                       # OLD_KEY and REKEY_AT follow
 
 
 @inline
 def rekey_due(s: ptr32) -> int:
-    """Whether it is time for a new key; the time for the one after is noted then."""
+    """Whether it is time for a new key. rekey() notes when the next one is; where it has no memory, it is asked again soon."""
     yes = due(s, REKEY_AT)
     if yes:
-        s[REKEY_AT] = s[NOW] + REKEY_MS
+        s[REKEY_AT] = s[NOW] + REKEY_AGAIN_MS       # and old_key_valid() is false: OLD_KEY is the one of an hour before
     wake_at(s, s[REKEY_AT])
     return yes
 

@@ -33,7 +33,7 @@ SLOTS, FREE, OPEN, WAITING = (_words() for _ in range(4))
 CHAIN_COUNT = 64
 CHAINS = _words(CHAIN_COUNT)
 # The start of HalfSipHash's four words under the key of the SYN cookies and under the one before; when the next one is due
-KEY, OLD_KEY, REKEY_AT = _words(4), _words(4), _words()
+KEY, OLD_KEY, REKEY_AT = _words(4), _words(4), _words()         # in this order: cookie.rekey
 # The last hashes, by the low bits of the peer's port: its address, its port, the first word of the key, the hash
 HASH_COUNT = 8
 HASHES = _words(4 * HASH_COUNT)
@@ -41,6 +41,8 @@ HASHES = _words(4 * HASH_COUNT)
 PAGE_AT, PAGES_FREE = _words(), _words()
 PAGE_BUSY = _words(board.PAGES)
 # Requests that are known again (http_known.py): how many, and how long each may be
+if board.SLOT_RX < 512 or board.SLOT_RX & board.SLOT_RX - 1:
+    raise ValueError("SLOT_RX: a power of 2, 512 at least")
 KNOWN_COUNT, KNOWN_BYTES = board.SLOT_RX >> 9, board.SLOT_RX >> 2
 KNOWN = _words(KNOWN_COUNT * (4 + KNOWN_BYTES // 4) if _config.HTTP else 0)
 # Rate limits: start of the running second, events in it

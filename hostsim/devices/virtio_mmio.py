@@ -225,7 +225,7 @@ class VirtioNet:
             if self.hold:
                 self.held.append(head)
             else:
-                wanted = queue.put_back(head, 0)
+                wanted |= queue.put_back(head, 0)
         self._interrupt(wanted)
 
     def _gather(self, queue, head):

@@ -119,3 +119,15 @@ def test_who_is_in_no_list_gets_nothing(image, board, connections):
         assert Connection(Peer(target), 20001, HOST).get("/favicon.svg") == before
         time.sleep(1 / connections[0])
         assert target.counters()["ip_denied"] == 1000
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("board, seconds", [("lm3s6965evb", 60), ("mps2_an385", 60)])
+def test_a_frame_may_come_at_any_moment_of_the_sleep(board, seconds):
+    """Its interrupt is never taken: the table of vectors has no place for it."""
+    image = build.build_image(board, ROOT / "tests/agree/limited.toml", ROOT / "build" / "limited")
+    with Image(board, image) as target:
+        peer = Peer(Flooded(target))
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            peer.send(udp(7, b"good"))

@@ -168,6 +168,25 @@ def test_open_connections_do_not_notice_the_change(quiet):
     assert device.now > device.fw.cookie.REKEY_MS
 
 
+def test_without_memory_for_a_new_key_the_old_one_is_not_taken(quiet, monkeypatch):
+    """The first old key of all would be zeros, which everybody knows. It is tried again soon."""
+    device = quiet
+    s, state, cookie, entropy = device.stack.s, device.fw.state, device.fw.cookie, device.fw.board.entropy
+    before = [s[state.KEY + k] for k in range(4)]
+
+    def no_memory():
+        raise MemoryError
+
+    monkeypatch.setattr(device.fw.board, "entropy", no_memory)
+    device.pass_ms(cookie.REKEY_MS - cookie.LIFE_MS + 1000)
+    assert device.count("no_memory") == 1 and before == [s[state.KEY + k] for k in range(4)]
+    assert device.state("REKEY_AT") - device.state("NOW") <= cookie.REKEY_AGAIN_MS
+    monkeypatch.setattr(device.fw.board, "entropy", entropy)
+    device.pass_ms(61_000)
+    assert before != [s[state.KEY + k] for k in range(4)] and before == [s[state.OLD_KEY + k] for k in range(4)]
+    assert device.count("no_memory") <= 2
+
+
 def test_the_old_key_is_of_no_use_later(quiet):
     """Who learned it may open connections with it for the life of a cookie, no longer; and none was before the first."""
     device = quiet

@@ -486,6 +486,8 @@ def _wanted(n: ptr32, used: int, size: int, k: int, kicked: int) -> int:
     told = ptr16(used)[0] & _NO_NOTIFY == 0
     if n[_EVENTS]:
         told = (k - ptr16(used)[2 + 4 * size] - 1) & 0xFFFF < (k - kicked) & 0xFFFF
+    if (k - kicked) & 0x8000:       # before the difference wraps, and nothing seems due
+        told = 1
     return told
 
 

@@ -43,7 +43,8 @@ static inline void interrupts_off(void) {
 }
 
 static inline void interrupts_on(void) {
-    __asm__ volatile ("cpsie i\n\tisb" : : : "memory"); // isb: what is pending is taken before the next instruction
+    // dsb: what was disabled before is disabled now; isb: what is pending is taken before the next instruction
+    __asm__ volatile ("dsb\n\tcpsie i\n\tisb" : : : "memory");
 }
 
 // ---- clock: SysTick runs for good, so it neither drifts nor is disturbed by the sleep, which has the board's timer
@@ -148,21 +149,22 @@ static bool awake(void) {
 }
 
 // Sleeps until the card interrupts, at most ms milliseconds. The interrupts are enabled here only, with PRIMASK set:
-// they end WFI (B1.5.19) and are never taken. The card's is a level: had a frame come before, WFI would not wait.
+// they end WFI (B1.5.19) and are never taken, for which the table of vectors has no place: while SysTick's is taken, they are
+// disabled, or one that comes just then would be. The card's is a level: had a frame come before, WFI would not wait.
 void machine_sleep(uint32_t ms) {
     interrupts_off();
     board_timer_start(ms < BOARD_TIMER_MS ? ms : BOARD_TIMER_MS);
     wakers_set(NVIC_ICPR); // a level that has gone since leaves it pending
-    wakers_set(NVIC_ISER);
     for (;;) {
+        wakers_set(NVIC_ISER);
         __asm__ volatile ("dsb\n\twfi" : : : "memory");
+        wakers_set(NVIC_ICER);
         if (awake()) {
             break;
         }
         interrupts_on(); // only SysTick has woken us: let it count
         interrupts_off();
     }
-    wakers_set(NVIC_ICER);
     board_timer_stop();
     interrupts_on();
 }
