@@ -11,7 +11,7 @@ from tests.agree.test_targets import recorded
 
 BOARDS = "microvm", "lm3s6965evb", "mps2_an385"
 SEEDS = range(100, 106)
-TRIES = 12
+TRIES = 60
 
 
 @pytest.fixture(scope="module", params=BOARDS)
