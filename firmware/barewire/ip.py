@@ -1,7 +1,7 @@
 """IPv4 (RFC 791, RFC 1122 section 3.2): check what came, turn it into an answer.
 
 Fragments and options are dropped and counted: nothing this appliance serves needs them.
-Everything sent has DF set and identification 0, as RFC 6864 section 4.1 allows for atomic datagrams.
+Everything sent has DF and identification 0, as RFC 6864 section 4.1 allows; a card that cuts segments may number them.
 """
 from . import config, counters, limits
 from .checksum import fold, valid

@@ -86,7 +86,7 @@ def find(s: ptr32, f: ptr16, port: int) -> int:
 
 @inline
 def take(s: ptr32, f: ptr16) -> int:
-    """A slot for the peer of frame f, linked into its chain; 0 if all are busy. What tcp.opened does not set is zero."""
+    """A slot for the peer of frame f, linked into its chain; 0 if all are busy. What is read before it is set is zero."""
     at = s[FREE]
     if at:
         c = ptr32(at)
