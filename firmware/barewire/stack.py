@@ -47,6 +47,8 @@ class Stack:
         for k in range(2):
             s[MAC_HEAD + k] = s[MAC + k] | s[MAC + k + 1] << 16
         s[OUR_ADDRESS] = ADDRESS_0 | ADDRESS_1 << 16
+        s[OUR_BROADCAST] = BROADCAST_0 | BROADCAST_1 << 16
+        s[HOP_ADDRESS] = arp.HOP_0 | arp.HOP_1 << 16
         self.t = array("I", (0,))
         if config.HTTP:
             self.t = http.tables(assets)
