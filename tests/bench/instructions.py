@@ -205,7 +205,8 @@ def packets(board: str, image: Path, greetings: tuple[bytes, ...] = ()) -> dict[
 
 def executed(board: str, what: str, code: tuple[int, int]) -> tuple[int, Counter]:
     """Instructions of one operation of WHAT, of its cheapest frames: how many, and those of `code` by address."""
-    single = {"UDP echo 22 B": udp(7, bytes(range(22))), "ICMP echo 56 B": icmp(data=bytes(range(56)))}
+    single = {"UDP echo 22 B": udp(7, bytes(range(22))), "ICMP echo 56 B": icmp(data=bytes(range(56))),
+              "ARP reply": frames.arp(tail=b"")}
     with Counted(board, built(board, "counted", 60000), code) as wire:
         for k in range(TIMES):
             if what in single:
