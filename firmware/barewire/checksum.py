@@ -93,7 +93,8 @@ def sum_words(address: int, n: int) -> int:
     else:
         w = ptr32(address)
         high = 0
-        while n >= 32:
+        stop = address + (n & -32)
+        while int(w) != stop:
             a = w[0]
             b = w[1]
             total = total + a + b
@@ -111,7 +112,6 @@ def sum_words(address: int, n: int) -> int:
             total = total + a + b
             high = high + (a >> 16 & 0xFFFF) + (b >> 16 & 0xFFFF)
             w = ptr32(int(w) + 32)
-            n = n - 32
         if n & 16:
             a = w[0]
             b = w[1]

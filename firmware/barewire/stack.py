@@ -272,13 +272,13 @@ def deliver(s: ptr32, f: ptr16, size: int) -> int:
     The sum over its payload and the exchange of its addresses stand here once for all protocols.
     """
     protocol = ptr8(f)[IP_PROTOCOL_BYTE]
-    answer = 0
     n = size - 20
     if protocol == UDP:
         n = udp.length(f, size)
     total = 0
     if protocol != UDP or f[UDP_DST] != udp.ECHO_PORT:
         total = sum_words(int(f) + 34, n)
+    answer = 0
     if n < 8:
         count(s, counters.IP_SHORT)
     elif protocol == UDP:
