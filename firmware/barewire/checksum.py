@@ -31,12 +31,13 @@ def complement(total: int) -> int:
 def valid(total: int) -> int:
     """Whether a partial sum that holds a checksum is right: a multiple of 0xFFFF, and not 0 (sum_words: less than 2^48).
 
-    Below 2^31 one turn of folding tells. On 64 bits multiplying by the inverse divides without a rest, to less than 2^48,
+    Below 2^31 one turn of folding tells: both halves together are 0xFFFF, and so is the upper half of a sum in which each
+    half stands above the other. On 64 bits multiplying by the inverse divides without a rest, to less than 2^48,
     what has none, and gives 2^48 or more for all else.
     """
     if WORD == 64:
         return u64(total * INVERSE - 1) >> 48 == 0
-    return (total & 0xFFFF) + (total >> 16) == 0xFFFF
+    return total + (total << 16) >> 16 == -1
 
 
 @inline

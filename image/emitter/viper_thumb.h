@@ -399,6 +399,10 @@ static int thumb_test(emit_t *emit, int reg, int cc) {
         mask = (0xffffffff >> (32 - (mask >> 5))) << (mask & 31);
     }
     emit->viper.flags.zero = -1;
+    if (equal && emit->viper.last.end == thumb_here(emit) && emit->viper.last.end != 0 && emit->viper.last.reg == reg && reg >= THUMB_SCRATCH
+        && emit->viper.last.flags) {
+        return cc; // a local that was assigned just now
+    }
     if (!thumb_just_made(emit, reg) || emit->viper.last.how > THUMB_OP_REG
         || !(equal || cc == ASM_THUMB_CC_LT || cc == ASM_THUMB_CC_GE)) {
         thumb_compare_zero(emit, reg, equal);
