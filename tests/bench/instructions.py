@@ -31,7 +31,7 @@ BARRIER = 0x0A000263            # 10.0.2.99 asks behind each frame: the answer t
 CARDS = {"lm3s6965evb": (0x40048034, 0x40048010, 0x40048010), "mps2_an385": (0x4020007C, 0x40200040, 0x40200020)}
 WHAT = ("UDP echo 22 B", "UDP echo 256 B", "UDP echo 1472 B", "ICMP echo 56 B", "ARP reply", "sensor datagram alone",
         "GET 1 KiB and its ACK", "whole connection", "idle turn")
-GOALS = dict(zip(WHAT, (450, 800, 2600, 450, 250, 180, 3300, 5600, 20)))      # of the LM3S6965EVB
+GOALS = dict(zip(WHAT, (450, 800, 2600, 450, 250, 180, 3300, 5600, 20)))
 
 
 def plugin() -> Path:

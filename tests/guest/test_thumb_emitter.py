@@ -33,6 +33,9 @@ BODIES = {name: test_emitter.BODIES[name] for name in SHARED} | {
     "bits": "y = 0\n" + "".join(f" if a & {m}:\n  y = y + {1 << k}\n if b & {m} == 0:\n  y = y ^ {1 << k}\n if (p[1] & {m}) != 0:\n  y = y + 1\n"
                                 for k, m in enumerate((1, 2, 128, 255, 256, 65535, 0x8000, 7, 6, 0x7FFFF, 0x100000, -1, -2))) + " return y",
     "bit that is kept": "x = a & 4\n if x:\n  p[0] = x\n y = b & 1\n p[1] = y\n if y:\n  return x + 1\n return x",
+    "flags of what was assigned": "x = a - b\n y = 0\n if x == 0:\n  y = 1\n z = a & b\n if z:\n  y = y + 2\n z = a ^ b\n if not z:\n  y = y + 4\n w = p[1]\n if w:\n  y = y + 8\n"
+                                  " w = a * b\n if w == 0:\n  y = y + 16\n w = a >> 3\n if w != 0:\n  y = y + 32\n w = a & 0xFFFF\n if w == 0:\n  y = y + 64\n w = b\n"
+                                  " if w:\n  y = y + 128\n k = a + 3\n h = ptr16(p)\n if k:\n  h[9] = k\n k = a + b\n x = x + 1\n if k:\n  y = y + 256\n return y + x * 3 + z + w",
     "empty branches": "x = a\n if a:\n  pass\n if b == 0:\n  pass\n else:\n  pass\n while a:\n  a = 0\n if not b:\n  x = x + 1\n return x",
     "shifts": "return (a << 5) + (b >> 3) + ((0 - a) >> 2) + (1 << (b & 31)) + (a >> (b & 15)) + (a << 31) + (b >> 31) + (a << 0)",
     "shifted operands": "x = (a + (b << 3)) ^ (a >> 5)\n y = (a << 31 | b) - (b >> 31 & 1)\n z = (a & 0xFFFF) + (a >> 16 & 0xFFFF)\n"
