@@ -4,7 +4,7 @@ import pytest
 from tests.bench import instructions
 
 # The goals are reached on both boards; this is what the dearer one took, and a few per cent
-MOST = dict(zip(instructions.WHAT, (340, 540, 1600, 420, 249, 165, 2320, 5280, 20)))
+MOST = dict(zip(instructions.WHAT, (340, 540, 1600, 420, 249, 165, 2320, 2860, 5280, 20)))
 
 
 @pytest.fixture(scope="module", params=instructions.CARDS)
