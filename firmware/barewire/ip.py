@@ -17,7 +17,7 @@ HEADER_BYTES = ETH_BYTES + 20
 def check(s: ptr32, f: ptr16, length: int) -> int:
     """Length of the IPv4 datagram in frame f of `length` bytes, 0 if it is to be dropped (counted)."""
     size = get16(f, IP_LENGTH)
-    source = limits.source(f)
+    source = ip_source(f)
     first = source & 0xFF
     total = sum_16(int(f) + ETH_BYTES)          # all but the destination
     if length < HEADER_BYTES:

@@ -93,6 +93,12 @@ def get32(f: ptr16, k: int) -> int:
 
 
 @inline
+def ip_source(f: ptr16) -> int:
+    """The source address of frame f as it lies there; the IP header is word-aligned."""
+    return ptr32(int(f) + IP_SRC_BYTE)[0]
+
+
+@inline
 def put32(f: ptr16, k: int, value: int) -> int:
     """Store value into the 32-bit field at 16-bit word k; returns what it adds to a partial sum (checksum.py)."""
     high = value >> 24 & 0xFF | value >> 8 & 0xFF00
