@@ -8,7 +8,7 @@
 #   make run    BOARD=mps2_an385 DEV=1 [PROMPT=2323]   the development image: a prompt for mpremote beside the appliance
 #   make sim    [CONFIG=] [HTTP=8080]                  the same appliance under CPython
 #   make bench  [ARGS=instructions]                    tables and a plot of measurements; or only instructions; ARGS=plot: of the last run
-#   make profile BOARD=unix [TRAFFIC=get]              instructions by source line; TRAFFIC: udp icmp get connection sensor
+#   make profile BOARD=unix [TRAFFIC=get]              instructions by source line; TRAFFIC: udp icmp arp get connection sensor
 #   make flash  BOARD=lm3s6965evb [CONFIG=] [PORT=]    onto a real board; PORT: which debugger, by serial number or USB place
 #
 # MICROPYTHON=dir uses a MicroPython 1.25 source tree that is there instead of fetching one.

@@ -30,7 +30,7 @@ def assigned(body: list, parameters: list[str], types: dict[str, str], word: int
         body = fold.without(body, lambda statement: id(statement) in unread)
     colours = Colours(webs, parameters, types, REGISTERS[word])
     body = [Rename(webs, colours, types).visit(statement) for statement in body]
-    body = fold.without(body, lambda statement: isinstance(statement.value, ast.Name) and statement.value.id == statement.targets[0].id)
+    body = fold.without(body, itself)
     return body, {name: kind for name, kind in zip(colours.names, colours.types) if name not in parameters}
 
 
@@ -54,6 +54,14 @@ def copied(node) -> ast.Name | None:
     if isinstance(value, ast.Call):
         value = value.args[0]
     return value if isinstance(value, ast.Name) else None
+
+
+def itself(statement: ast.Assign) -> bool:
+    """Whether a local is assigned to itself, as another type too: a local keeps its own."""
+    value = statement.value
+    while isinstance(value, ast.Call):
+        value = value.args[0]
+    return isinstance(value, ast.Name) and value.id == statement.targets[0].id
 
 
 class Colours:

@@ -8,7 +8,7 @@ from .counters import count
 from .inline import inline
 from .state import *
 from .wire import *
-from .word import i32
+from .word import i32, u32
 
 RETRY_MS = 1000        # RFC 1122 section 2.3.2.1: at most one request a second
 FRESH_MS = 30000       # ask again (by unicast) after this long ...
@@ -29,20 +29,26 @@ HOP_0, HOP_1 = le16(_hop >> 16), le16(_hop & 0xFFFF)
 def input(s: ptr32, f: ptr16, length: int) -> int:
     """Take an ARP frame; a reply is built in place. Returns its length, 0 for none."""
     size = 0
+    sha_0 = f[ARP_SHA]
+    sha_1 = f[ARP_SHA + 1]
+    sha_2 = f[ARP_SHA + 2]
+    spa = f[ARP_SPA] | f[ARP_SPA + 1] << 16
     if length < ARP_BYTES:
         count(s, counters.RX_RUNT)
-    elif ptr32(int(f) + 2 * ARP_HTYPE)[0] != ARP_ETHERNET | TYPE_IP << 16 or f[ARP_LENGTHS] != ARP_HLEN_PLEN or not station(f):
+    elif ptr32(int(f) + 2 * ARP_HTYPE)[0] != ARP_ETHERNET | TYPE_IP << 16 or f[ARP_LENGTHS] != ARP_HLEN_PLEN \
+            or sha_0 & 1 or sha_0 | sha_1 | sha_2 == 0:
+        # the sender's MAC has to name one station, not a group, not zero: what is learned from it is sent to
         count(s, counters.ARP_MALFORMED)
-    elif f[ARP_SPA] == ADDRESS_0 and f[ARP_SPA + 1] == ADDRESS_1:
+    elif u32(spa) == s[OUR_ADDRESS]:
         conflict(s, f)
     else:
         if RESOLVES:
-            if f[ARP_SPA] == HOP_0 and f[ARP_SPA + 1] == HOP_1:
-                learn(s, f)
+            if u32(spa) == s[HOP_ADDRESS]:
+                learn(s, sha_0, sha_1, sha_2)
         if ptr32(int(f) + 2 * ARP_TPA)[0] != s[OUR_ADDRESS]:
             count(s, counters.ARP_IGNORED)
         elif f[ARP_OP] == ARP_REQUEST:
-            reply(s, f)
+            reply(s, f, sha_0, sha_1 | sha_2 << 16, spa)
             count(s, counters.ARP_REQUESTS)
             size = ARP_BYTES
         elif f[ARP_OP] == ARP_REPLY:
@@ -53,36 +59,27 @@ def input(s: ptr32, f: ptr16, length: int) -> int:
 
 
 @inline
-def station(f: ptr16) -> int:
-    """Whether the sender's MAC names one station: not a group, not zero. What is learned from it is sent to."""
-    return f[ARP_SHA] & 1 == 0 and f[ARP_SHA] | f[ARP_SHA + 1] | f[ARP_SHA + 2] != 0
-
-
-@inline
-def reply(s: ptr32, f: ptr16):
-    """Turn the request in f into the reply to it."""
-    peer_0 = f[ARP_SHA]
-    peer_1 = f[ARP_SHA + 1]
-    peer_2 = f[ARP_SHA + 2]
-    f[ETH_DST] = peer_0
-    f[ETH_DST + 1] = peer_1
-    f[ETH_DST + 2] = peer_2
+def reply(s: ptr32, f: ptr16, head: int, tail: int, spa: int):
+    """Turn the request in f into the reply to it; the sender's MAC is `head`, two bytes, and `tail`, which is aligned."""
+    f[ETH_DST] = head
     f[ARP_OP] = ARP_REPLY
-    f[ARP_THA] = peer_0
-    f[ARP_THA + 1] = peer_1
-    f[ARP_THA + 2] = peer_2
-    f[ARP_TPA] = f[ARP_SPA]
-    f[ARP_TPA + 1] = f[ARP_SPA + 1]
+    f[ARP_THA] = head
+    w = ptr32(int(f) - 2)
+    w[(ETH_DST + 2) >> 1] = tail
+    w[(ARP_THA + 2) >> 1] = tail
+    w[(ARP_TPA + 1) >> 1] = spa
     sender(s, f)
 
 
 @inline
 def sender(s: ptr32, f: ptr16):
     """Write ourselves as the sender, in the Ethernet header and in the ARP body."""
-    ptr32(int(f) + 2 * ETH_SRC)[0] = s[MAC_HEAD]
-    f[ETH_SRC + 2] = s[MAC + 2]
-    ptr32(int(f) + 2 * ARP_SHA)[0] = s[MAC_HEAD]
-    f[ARP_SHA + 2] = s[MAC + 2]
+    last = s[MAC + 2]
+    head = s[MAC_HEAD]
+    ptr32(int(f) + 2 * ETH_SRC)[0] = head
+    f[ETH_SRC + 2] = last
+    ptr32(int(f) + 2 * ARP_SHA)[0] = head
+    f[ARP_SHA + 2] = last
     f[ARP_SPA] = ADDRESS_0
     f[ARP_SPA + 1] = ADDRESS_1
 
@@ -118,11 +115,11 @@ def conflict_seen(s: ptr32) -> int:
 
 
 @inline
-def learn(s: ptr32, f: ptr16):
+def learn(s: ptr32, sha_0: int, sha_1: int, sha_2: int):
     """The next hop told its MAC: by its reply, or by asking us or another."""
-    s[HOP_MAC] = f[ARP_SHA]
-    s[HOP_MAC + 1] = f[ARP_SHA + 1]
-    s[HOP_MAC + 2] = f[ARP_SHA + 2]
+    s[HOP_MAC] = sha_0
+    s[HOP_MAC + 1] = sha_1
+    s[HOP_MAC + 2] = sha_2
     s[HOP_HEARD_AT] = s[NOW]
     s[HOP_TRIES] = 0
     s[HOP_KNOWN] = 1

@@ -21,22 +21,52 @@ def fold(total: int) -> int:
 
 
 @inline
+def complement(total: int) -> int:
+    """The checksum whose partial sum is `total`, less than 2^31, in the lower 16 bits; what is above is for a store to cut."""
+    half = (total & 0xFFFF) + (total >> 16)
+    return half + (half >> 16) ^ -1
+
+
+@inline
 def valid(total: int) -> int:
     """Whether a partial sum that holds a checksum is right: a multiple of 0xFFFF, and not 0 (sum_words: less than 2^48).
 
-    Below 2^31 one turn of folding tells. On 64 bits multiplying by the inverse divides without a rest, to less than 2^48,
+    Below 2^31 one turn of folding tells: both halves together are 0xFFFF, and so is the upper half of a sum in which each
+    half stands above the other. On 64 bits multiplying by the inverse divides without a rest, to less than 2^48,
     what has none, and gives 2^48 or more for all else.
     """
     if WORD == 64:
         return u64(total * INVERSE - 1) >> 48 == 0
-    return (total & 0xFFFF) + (total >> 16) == 0xFFFF
+    return total + (total << 16) >> 16 == -1
+
+
+@inline
+def halves(total: int, high: int) -> int:
+    """The partial sum of words of 32 bits, of which `total` is the sum modulo 2^32, and `high` that of their upper halves."""
+    return total - (high << 16) + high
+
+
+@inline
+def sum_16(address: int) -> int:
+    """The partial sum of 16 bytes at a word-aligned address: sum_words without its tests."""
+    w = ptr32(address)
+    if WORD == 64:
+        return w[0] + w[1] + w[2] + w[3]
+    a = w[0]
+    b = w[1]
+    total = a + b
+    high = (a >> 16 & 0xFFFF) + (b >> 16 & 0xFFFF)
+    a = w[2]
+    b = w[3]
+    return halves(total + a + b, high + (a >> 16 & 0xFFFF) + (b >> 16 & 0xFFFF))
 
 
 @inline
 def sum_words(address: int, n: int) -> int:
     """The partial sum of n bytes at a word-aligned address, 32 bytes a turn: on 32-bit words less than 2^31 for n < 64 KiB.
 
-    With a 64-bit word the carries of 32-bit loads pile up in the upper half: less than 2^46.
+    With a 64-bit word the carries of 32-bit loads pile up in the upper half: less than 2^46. With one of 32 bits the carries
+    are lost, but the upper halves are summed beside: two additions for 4 bytes, as a shift costs nothing on its way there.
     """
     total = 0
     if WORD == 64:
@@ -62,27 +92,56 @@ def sum_words(address: int, n: int) -> int:
             if n & 1:
                 total = total + ptr8(h)[0]
     else:
-        h = ptr16(address)
-        while n >= 32:
-            total = (total + h[0] + h[1] + h[2] + h[3] + h[4] + h[5] + h[6] + h[7]
-                     + h[8] + h[9] + h[10] + h[11] + h[12] + h[13] + h[14] + h[15])
-            h = ptr16(int(h) + 32)
-            n = n - 32
+        w = ptr32(address)
+        high = 0
+        stop = address + (n & -32)
+        while int(w) != stop:
+            a = w[0]
+            b = w[1]
+            total = total + a + b
+            high = high + (a >> 16 & 0xFFFF) + (b >> 16 & 0xFFFF)
+            a = w[2]
+            b = w[3]
+            total = total + a + b
+            high = high + (a >> 16 & 0xFFFF) + (b >> 16 & 0xFFFF)
+            a = w[4]
+            b = w[5]
+            total = total + a + b
+            high = high + (a >> 16 & 0xFFFF) + (b >> 16 & 0xFFFF)
+            a = w[6]
+            b = w[7]
+            total = total + a + b
+            high = high + (a >> 16 & 0xFFFF) + (b >> 16 & 0xFFFF)
+            w = ptr32(int(w) + 32)
         if n & 16:
-            total = total + h[0] + h[1] + h[2] + h[3] + h[4] + h[5] + h[6] + h[7]
-            h = ptr16(int(h) + 16)
+            a = w[0]
+            b = w[1]
+            total = total + a + b
+            high = high + (a >> 16 & 0xFFFF) + (b >> 16 & 0xFFFF)
+            a = w[2]
+            b = w[3]
+            total = total + a + b
+            high = high + (a >> 16 & 0xFFFF) + (b >> 16 & 0xFFFF)
+            w = ptr32(int(w) + 16)
         if n & 8:
-            total = total + h[0] + h[1] + h[2] + h[3]
-            h = ptr16(int(h) + 8)
+            a = w[0]
+            b = w[1]
+            total = total + a + b
+            high = high + (a >> 16 & 0xFFFF) + (b >> 16 & 0xFFFF)
+            w = ptr32(int(w) + 8)
         if n & 4:
-            total = total + h[0] + h[1]
-            h = ptr16(int(h) + 4)
+            a = w[0]
+            total = total + a
+            high = high + (a >> 16 & 0xFFFF)
+            w = ptr32(int(w) + 4)
         if n & 3:
+            h = ptr16(w)
             if n & 2:
                 total = total + h[0]
                 h = ptr16(int(h) + 2)
             if n & 1:
                 total = total + ptr8(h)[0]
+        total = halves(total, high)
     return total
 
 

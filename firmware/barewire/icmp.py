@@ -5,7 +5,7 @@ way (RFC 5927). It makes segments smaller, never larger, and resets nothing.
 Errors are limited (RFC 1812 section 4.3.2.8), echo replies are not: they are no errors, and a kernel does the same.
 """
 from . import config, counters
-from .checksum import fold, valid
+from .checksum import complement, valid
 from .cookie import MSS_0
 from .counters import count
 from .inline import inline
@@ -115,7 +115,7 @@ def unreachable(s: ptr32, f: ptr16) -> int:
         f[ICMP_TYPE] = ICMP_PORT_UNREACHABLE
         f[ICMP_ID] = 0
         f[ICMP_SEQ] = 0
-        f[ICMP_SUM] = fold(total) ^ 0xFFFF
+        f[ICMP_SUM] = complement(total)
         count(s, counters.ICMP_UNREACHABLE)
         size = UNREACHABLE_BYTES
     else:

@@ -4,7 +4,7 @@ Fragments and options are dropped and counted: nothing this appliance serves nee
 Everything sent has DF and identification 0, as RFC 6864 section 4.1 allows; a card that cuts segments may number them.
 """
 from . import config, counters, limits
-from .checksum import fold, valid
+from .checksum import complement, sum_16, valid
 from .counters import count
 from .inline import inline
 from .state import *
@@ -17,8 +17,9 @@ HEADER_BYTES = ETH_BYTES + 20
 def check(s: ptr32, f: ptr16, length: int) -> int:
     """Length of the IPv4 datagram in frame f of `length` bytes, 0 if it is to be dropped (counted)."""
     size = get16(f, IP_LENGTH)
-    first = ptr8(f)[IP_SRC_BYTE]
-    total = f[7] + f[8] + f[9] + f[10] + f[11] + f[12] + f[13] + f[14]
+    source = ip_source(f)
+    first = source & 0xFF
+    total = sum_16(int(f) + ETH_BYTES)          # all but the destination
     if length < HEADER_BYTES:
         count(s, counters.RX_RUNT)
         size = 0
@@ -46,10 +47,7 @@ def check(s: ptr32, f: ptr16, length: int) -> int:
     elif ptr8(f)[IP_TTL_BYTE] == 0:
         count(s, counters.IP_TTL)
         size = 0
-    elif first == 0 or first == 127 or first >= 224 or (
-            f[IP_SRC] == ADDRESS_0 and (
-                f[IP_SRC + 1] == ADDRESS_1 or BROADCAST_0 == ADDRESS_0 and f[IP_SRC + 1] == BROADCAST_1)) or (
-            BROADCAST_0 != ADDRESS_0 and f[IP_SRC] == BROADCAST_0 and f[IP_SRC + 1] == BROADCAST_1):
+    elif first == 0 or first == 127 or first >= 224 or source == s[OUR_ADDRESS] or source == s[OUR_BROADCAST]:
         # RFC 1122 section 3.2.1.3: this network, loopback, multicast, class E, ourselves, a broadcast
         count(s, counters.IP_SOURCE)
         size = 0
@@ -65,19 +63,21 @@ def turn(s: ptr32, f: ptr16, protocol: int, size: int):
     f[ETH_DST] = f[ETH_SRC]
     f[ETH_DST + 1] = f[ETH_SRC + 1]
     f[ETH_DST + 2] = f[ETH_SRC + 2]
-    ptr32(int(f) + 2 * ETH_SRC)[0] = s[MAC_HEAD]
-    f[ETH_SRC + 2] = s[MAC + 2]
+    last = s[MAC + 2]
+    head = s[MAC_HEAD]
+    ptr32(int(f) + 2 * ETH_SRC)[0] = head
+    f[ETH_SRC + 2] = last
     pair = ptr32(int(f) + 2 * IP_SRC)
     peer = pair[0]
-    pair[0] = pair[1]
+    own = pair[1]
+    pair[0] = own
     pair[1] = peer
     f[IP_VERSION] = IP_VERSION_IHL_TOS
     f[IP_LENGTH] = size << 8 | size >> 8
-    f[IP_ID] = 0
-    f[IP_FRAGMENT] = IP_DF
+    ptr32(int(f) + 2 * IP_ID)[0] = IP_DF << 16
     kind = protocol << 8 | TTL
     f[IP_TTL] = kind
-    f[IP_SUM] = fold(kind + (fixed_sum(0) - TTL) + (size << 8) + f[IP_DST] + f[IP_DST + 1]) ^ 0xFFFF     # see pseudo()
+    f[IP_SUM] = complement(kind + (fixed_sum(0) - TTL) + (size << 8) + (peer & 0xFFFF) + (peer >> 16 & 0xFFFF))     # see pseudo()
 
 
 @inline

@@ -23,7 +23,7 @@ whose bucket is at worst forgotten; and who has spent all is forgotten last, so 
 from . import config
 from .inline import inline
 from .state import *
-from .wire import IP_SRC_BYTE
+from .wire import ip_source
 from .word import i32, u32
 
 # Where each list of networks starts, two words each
@@ -56,16 +56,10 @@ def setup(s, entropy):
 # ---- allow-lists ----------------------------------------------------------------------------------------------
 
 @inline
-def source(f: ptr16) -> int:
-    """The source address of frame f as it lies there; the IP header is word-aligned."""
-    return ptr32(int(f) + IP_SRC_BYTE)[0]
-
-
-@inline
 def inside(s: ptr32, f: ptr16, at: int, n: int) -> int:
     """Not 0 if the source of frame f is in one of the n networks from word `at` on."""
     w = ptr32(int(s) + 4 * at)
-    address = source(f)
+    address = ip_source(f)
     while n and (address ^ w[0]) & w[1]:
         w = ptr32(int(w) + 8)
         n = n - 1
@@ -98,7 +92,7 @@ def refill(s: ptr32, b: ptr32, rate: int, fill_ms: int):
 @inline
 def spend(s: ptr32, f: ptr16, table: int, rate: int, full: int, fill_ms: int) -> int:
     """Take a token of the source of frame f from its bucket in the table at that word. 0 if there is none."""
-    address = source(f)
+    address = ip_source(f)
     mixed = u32(address * s[BUCKET_KEY])
     mixed = u32((mixed ^ mixed >> 15 & 0x1FFFF) * s[BUCKET_KEY + 1])
     at = mixed >> 32 - SET_BITS & (1 << SET_BITS) - 1

@@ -48,6 +48,8 @@ class Stack:
         for k in range(2):
             s[MAC_HEAD + k] = s[MAC + k] | s[MAC + k + 1] << 16
         s[OUR_ADDRESS] = ADDRESS_0 | ADDRESS_1 << 16
+        s[OUR_BROADCAST] = BROADCAST_0 | BROADCAST_1 << 16
+        s[HOP_ADDRESS] = arp.HOP_0 | arp.HOP_1 << 16
         self.t = array("I", (0,))
         if config.HTTP:
             self.t = http.tables(assets)
@@ -277,13 +279,13 @@ def deliver(s: ptr32, f: ptr16, size: int) -> int:
     The sum over its payload and the exchange of its addresses stand here once for all protocols.
     """
     protocol = ptr8(f)[IP_PROTOCOL_BYTE]
-    answer = 0
     n = size - 20
     if protocol == UDP:
         n = udp.length(f, size)
     total = 0
     if protocol != UDP or f[UDP_DST] != udp.ECHO_PORT:
         total = sum_words(int(f) + 34, n)
+    answer = 0
     if n < 8:
         count(s, counters.IP_SHORT)
     elif protocol == UDP:

@@ -5,7 +5,7 @@ Answers without data are built in the received frame; what a slot has to send is
 RST, SYN and ACK are validated as RFC 5961 has it.
 """
 from . import board, config, cookie, counters, ip, limits
-from .checksum import fold, pseudo, valid
+from .checksum import complement, fold, pseudo, valid
 from .counters import count
 from .inline import inline
 from .slot import *
@@ -100,7 +100,7 @@ def reply(f: ptr16, flags: int, seq: int, ack: int, wnd: int) -> int:
     f[TCP_WINDOW] = swap16(wnd)
     f[TCP_URGENT] = 0
     total = total + offset + swap16(wnd) + (size - 20 << 8)
-    f[TCP_SUM] = fold(total) ^ 0xFFFF
+    f[TCP_SUM] = complement(total)
     return size
 
 

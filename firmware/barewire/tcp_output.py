@@ -3,7 +3,7 @@
 Nothing that was sent is kept: a retransmission is cut again from where the response lies (flash or a page).
 """
 from . import board, counters, driver
-from .checksum import add, fold
+from .checksum import add, complement, fold
 from .counters import count
 from .inline import inline
 from .slot import *
@@ -204,7 +204,7 @@ def emit(n: ptr32, s: ptr32, c: ptr32, room: int, r: int, off: int, rest: int, s
     length = swap16(size + 40)
     to[3] = IP_VERSION_IHL_TOS | length << 16
     to[4] = IP_DF << 16
-    to[5] = TTL | TCP << 8 | (fold(c[IP_PART] + length) ^ 0xFFFF) << 16
+    to[5] = TTL | TCP << 8 | complement(c[IP_PART] + length) << 16
     total = total + put32(f, TCP_SEQ, seq)
     total = total + put32(f, TCP_ACK, c[RCV_NXT])
     offset_flags = 0x50 | flags << 8

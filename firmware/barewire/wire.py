@@ -6,6 +6,7 @@ All targets are little-endian: a 16-bit load gives the field with its bytes swap
 constants here are swapped too (``le16``), and nothing has to be swapped to be compared.
 """
 from . import config
+from .board import WORD
 from .inline import inline
 
 
@@ -77,14 +78,24 @@ def swap16(x: int) -> int:
 
 @inline
 def get16(f: ptr16, k: int) -> int:
-    """The 16-bit field at 16-bit word k, in host order."""
+    """The 16-bit field at 16-bit word k, in host order: by bytes on x86-64, with a swap of two on a Cortex-M (REV16)."""
+    if WORD == 32:
+        return swap16(f[k])
     return ptr8(f)[2 * k] << 8 | ptr8(f)[2 * k + 1]
 
 
 @inline
 def get32(f: ptr16, k: int) -> int:
     """The 32-bit field at 16-bit word k, in host order (as the word size has it: see word.py)."""
+    if WORD == 32:
+        return swap16(f[k]) << 16 | swap16(f[k + 1])
     return ptr8(f)[2 * k] << 24 | ptr8(f)[2 * k + 1] << 16 | ptr8(f)[2 * k + 2] << 8 | ptr8(f)[2 * k + 3]
+
+
+@inline
+def ip_source(f: ptr16) -> int:
+    """The source address of frame f as it lies there; the IP header is word-aligned."""
+    return ptr32(int(f) + IP_SRC_BYTE)[0]
 
 
 @inline

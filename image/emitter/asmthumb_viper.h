@@ -284,7 +284,17 @@ void asm_thumb_access(asm_thumb_t *as, int size, bool store, int reg, int base, 
     }
 }
 
-// The same at base + (index << size)
+// A5.3.6: whether one instruction can access the two words at base + `disp`; both are to be aligned then.
+bool asm_thumb_reaches_pair(int disp) {
+    return disp >= -1020 && disp <= 1020 && (disp & 3) == 0;
+}
+
+void asm_thumb_access_pair(asm_thumb_t *as, bool store, int first, int second, int base, int disp) {
+    bool up = disp >= 0;
+    asm_thumb_op32(as, 0xe940 | up << 7 | !store << 4 | base, first << 12 | second << 8 | (up ? disp : -disp) >> 2);
+}
+
+// The same as asm_thumb_access at base + (index << size)
 void asm_thumb_access_index(asm_thumb_t *as, int size, bool store, int reg, int base, int index) {
     if (size == 0 && low(reg, base, index)) {
         asm_thumb_op16(as, (store ? 0x5400 : 0x5c00) | index << 6 | base << 3 | reg);

@@ -180,6 +180,9 @@ static void thumb_makes(emit_t *emit, thumb_made_t how, int reg, int op, int lhs
         case THUMB_LOAD:
             asm_thumb_access(emit->as, op, false, reg, lhs, rhs);
             break;
+        case THUMB_LOAD_PAIR:
+            asm_thumb_access_pair(emit->as, false, op, reg, lhs, rhs);
+            break;
         case THUMB_LOAD_INDEX:
             asm_thumb_access_index(emit->as, op, false, reg, lhs, rhs);
             break;
@@ -248,6 +251,12 @@ static void thumb_keep(emit_t *emit, int reg) {
     }
 }
 
+// Whether the last instruction loads two words and cannot load the second one into this register: the first one goes there,
+// or it is the base (LDRD with that in its list may spoil it: Cortex-M3 erratum 602117).
+static bool thumb_spoils_pair(emit_t *emit, int reg) {
+    return emit->viper.last.how == THUMB_LOAD_PAIR && (reg == emit->viper.last.op || reg == emit->viper.last.lhs);
+}
+
 // Pops a value into a local, which is in register `reg`, or in a word of the frame where that is -1.
 static void thumb_store_local(emit_t *emit, int reg, int slot) {
     if (reg < 0) {
@@ -266,7 +275,7 @@ static void thumb_store_local(emit_t *emit, int reg, int slot) {
         asm_thumb_number(emit->as, reg, si.data.u_imm);
     } else if (si.kind == STACK_VALUE) {
         asm_thumb_mov_reg_local(emit->as, reg, emit->stack_start + emit->stack_size);
-    } else if (kept && thumb_just_made(emit, si.data.u_reg)) {
+    } else if (kept && thumb_just_made(emit, si.data.u_reg) && !thumb_spoils_pair(emit, reg)) {
         thumb_rewind(emit, emit->viper.last.start);
         thumb_holds(emit, si.data.u_reg, THUMB_NOTHING, 0);
         thumb_makes(emit, emit->viper.last.how, reg, emit->viper.last.op, emit->viper.last.lhs, emit->viper.last.rhs, emit->viper.last.imm);
@@ -274,6 +283,56 @@ static void thumb_store_local(emit_t *emit, int reg, int slot) {
         asm_thumb_mov_reg_reg(emit->as, reg, si.data.u_reg);
     }
     thumb_end(emit);
+}
+
+// Two words that follow one another are loaded, and stored, with one instruction (LDRD, STRD). Both may be done again after
+// an interrupt: two neighbouring registers of a device are not to be read so where that changes them.
+
+// A load of 1 << size bytes at base + disp; with that of the word before, where it was just now. Returns the register.
+static int thumb_load(emit_t *emit, int size, int base, int disp) {
+    const thumb_result_t *first = &emit->viper.last;
+    bool pair = size == 2 && first->how == THUMB_LOAD && first->op == 2 && first->lhs == base && first->reg != base
+        && first->rhs + 4 == disp && asm_thumb_reaches_pair(first->rhs);
+    int reg = thumb_free_reg(emit, pair ? 1 << base | 1 << first->reg : 0);
+    if (pair && first->end == thumb_here(emit) && first->end != 0) {
+        thumb_rewind(emit, first->start);
+        thumb_makes(emit, THUMB_LOAD_PAIR, reg, first->reg, base, first->rhs, 0);
+    } else {
+        thumb_makes(emit, THUMB_LOAD, reg, size, base, disp, 0);
+    }
+    return reg;
+}
+
+static void thumb_store(emit_t *emit, int size, int value, int base, int disp) {
+    size_t start = thumb_here(emit);
+    bool pair = size == 2 && emit->viper.stored.end == start && start != 0 && emit->viper.stored.base == base
+        && emit->viper.stored.disp + 4 == disp && asm_thumb_reaches_pair(disp - 4);
+    thumb_begin(emit);
+    if (pair) {
+        thumb_rewind(emit, emit->viper.stored.start);
+        asm_thumb_access_pair(emit->as, true, emit->viper.stored.reg, value, base, disp - 4);
+    } else {
+        asm_thumb_access(emit->as, size, true, value, base, disp);
+    }
+    thumb_end(emit);
+    emit->viper.stored.start = start;
+    emit->viper.stored.end = size == 2 && !pair ? thumb_here(emit) : 0;
+    emit->viper.stored.reg = value;
+    emit->viper.stored.base = base;
+    emit->viper.stored.disp = disp;
+}
+
+// A base that is the sum of a value and a number, made just now for this access: the number goes into the displacement.
+static int thumb_base(emit_t *emit, int base, int size, int *disp) {
+    const thumb_result_t *sum = &emit->viper.last;
+    int more = sum->op == ASM_THUMB_ADD ? sum->imm : -sum->imm;
+    if (thumb_just_made(emit, base) && sum->how == THUMB_OP_IMM && (sum->op == ASM_THUMB_ADD || sum->op == ASM_THUMB_SUB)
+        && more > -4096 && more < 4096 && asm_thumb_reaches(size, *disp + more)) {
+        thumb_rewind(emit, sum->start);
+        *disp += more;
+        return sum->lhs;
+    }
+    return base;
 }
 
 // p[i] and p[i] = value for ptr8, ptr16 and ptr32, as one instruction.
@@ -294,10 +353,18 @@ static void viper_access(emit_t *emit, bool store) {
         busy = 1 << index;
     }
     int base = thumb_pop(emit, busy);
+    if (index < 0) {
+        base = thumb_base(emit, base, size, &disp);
+    }
     busy |= 1 << base;
     if (!store) {
-        int dest = thumb_free_reg(emit, 0);
-        thumb_makes(emit, index < 0 ? THUMB_LOAD : THUMB_LOAD_INDEX, dest, size, base, index < 0 ? disp : index, 0);
+        int dest;
+        if (index < 0) {
+            dest = thumb_load(emit, size, base, disp);
+        } else {
+            dest = thumb_free_reg(emit, 0);
+            thumb_makes(emit, THUMB_LOAD_INDEX, dest, size, base, index, 0);
+        }
         emit_post_push_reg(emit, VTYPE_INT, dest);
         return;
     }
@@ -306,13 +373,13 @@ static void viper_access(emit_t *emit, bool store) {
         EMIT_NATIVE_VIPER_TYPE_ERROR(emit, MP_ERROR_TEXT("can't store '%q'"), vtype_to_qstr(vtype));
     }
     int value = thumb_pop(emit, busy);
-    thumb_begin(emit);
     if (index < 0) {
-        asm_thumb_access(emit->as, size, true, value, base, disp);
+        thumb_store(emit, size, value, base, disp);
     } else {
+        thumb_begin(emit);
         asm_thumb_access_index(emit->as, size, true, value, base, index);
+        thumb_end(emit);
     }
-    thumb_end(emit);
 }
 
 static void thumb_compare_zero(emit_t *emit, int reg, bool equal) {
@@ -332,6 +399,10 @@ static int thumb_test(emit_t *emit, int reg, int cc) {
         mask = (0xffffffff >> (32 - (mask >> 5))) << (mask & 31);
     }
     emit->viper.flags.zero = -1;
+    if (equal && emit->viper.last.end == thumb_here(emit) && emit->viper.last.end != 0 && emit->viper.last.reg == reg && reg >= THUMB_SCRATCH
+        && emit->viper.last.flags) {
+        return cc; // a local that was assigned just now
+    }
     if (!thumb_just_made(emit, reg) || emit->viper.last.how > THUMB_OP_REG
         || !(equal || cc == ASM_THUMB_CC_LT || cc == ASM_THUMB_CC_GE)) {
         thumb_compare_zero(emit, reg, equal);

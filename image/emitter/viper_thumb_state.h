@@ -5,7 +5,7 @@ enum { THUMB_SCRATCH = 4 }; // r0 to r3 hold values; those above hold locals
 typedef enum { THUMB_NOTHING, THUMB_SLOT, THUMB_NUMBER } thumb_kind_t;
 
 // How a value came into a register, so that it can be made anew in another one.
-typedef enum { THUMB_OP_IMM, THUMB_OP_REG, THUMB_LOAD, THUMB_LOAD_INDEX, THUMB_LOAD_SLOT, THUMB_OP_SHIFTED } thumb_made_t;
+typedef enum { THUMB_OP_IMM, THUMB_OP_REG, THUMB_LOAD, THUMB_LOAD_INDEX, THUMB_LOAD_SLOT, THUMB_OP_SHIFTED, THUMB_LOAD_PAIR } thumb_made_t;
 
 typedef struct {
     thumb_kind_t kind; // a copy of a word of the frame, or a number
@@ -22,7 +22,7 @@ typedef struct {
 typedef struct {
     size_t start, end;
     thumb_made_t how;
-    int reg, op, lhs, rhs; // rhs: a register, an index, a displacement, a slot
+    int reg, op, lhs, rhs; // op of a pair: the register of the word before; rhs: a register, an index, a displacement, a slot
     int32_t imm;
     bool flags; // N and Z tell about it
 } thumb_result_t;
@@ -33,6 +33,10 @@ typedef struct {
     unsigned clock;
     unsigned small; // the registers whose upper 16 bits are known to be 0
     thumb_result_t last, before[2]; // the last instruction that made a value, and those before it
+    struct {
+        size_t start, end; // of the last store of a word
+        int reg, base, disp;
+    } stored;
     struct {
         size_t start, end; // of making a value of a comparison
         int cc, zero; // zero: the register that was compared with 0, or -1

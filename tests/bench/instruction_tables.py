@@ -13,7 +13,7 @@ ON_M3 = "lwIP on lm3s6965evb"
 CORTEX_M = f"""Instructions on a Cortex-M3 from one look into the receive FIFO to the next, the driver's included, counted in QEMU. {ON_M3}:
 2.2.1, raw API, -O3 -flto, the same C as above; "better by" compares it with our LM3S6965EVB."""
 
-# What is wanted on a Cortex-M3; what the tests hold a board to are instructions.GOALS
+# What is wanted on a Cortex-M3: instructions.GOALS, but for what is nobody's figure
 WANTED = dict(zip(instructions.WHAT, ("450", "800", "2,600", "450", "250", "180", "3,300", "", "5,600", "")))
 
 

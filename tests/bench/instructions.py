@@ -32,7 +32,7 @@ CARDS = {"lm3s6965evb": (0x40048034, 0x40048010, 0x40048010), "mps2_an385": (0x4
 NEW = "GET, its request new"     # "GET 1 KiB and its ACK" is one whose bytes came before (http_known.py)
 WHAT = ("UDP echo 22 B", "UDP echo 256 B", "UDP echo 1472 B", "ICMP echo 56 B", "ARP reply", "sensor datagram alone",
         "GET 1 KiB and its ACK", NEW, "whole connection", "idle turn")
-GOALS = dict(zip(WHAT, (450, 800, 2600, 450, 250, 180, 3300, 3300, 5600, 20)))      # of the LM3S6965EVB
+GOALS = dict(zip(WHAT, (450, 800, 2600, 450, 250, 180, 3300, 3300, 5600, 20)))
 
 
 def plugin() -> Path:
@@ -216,7 +216,8 @@ def packets(board: str, image: Path, greetings: tuple[bytes, ...] = ()) -> dict[
 
 def executed(board: str, what: str, code: tuple[int, int]) -> tuple[int, Counter]:
     """Instructions of one operation of WHAT, of its cheapest frames: how many, and those of `code` by address."""
-    single = {"UDP echo 22 B": udp(7, bytes(range(22))), "ICMP echo 56 B": icmp(data=bytes(range(56)))}
+    single = {"UDP echo 22 B": udp(7, bytes(range(22))), "ICMP echo 56 B": icmp(data=bytes(range(56))),
+              "ARP reply": frames.arp(tail=b"")}
     with Counted(board, built(board, "counted", 60000), code) as wire:
         for k in range(TIMES):
             if what in single:

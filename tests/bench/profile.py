@@ -3,7 +3,7 @@
     python -m tests.bench.profile [BOARD] [TRAFFIC]
 
 BOARD: unix (x86-64, frames in memory; native.py) or a Cortex-M board with its driver (instructions.py). TRAFFIC: udp, icmp,
-get, connection, sensor. The table goes to build/profile-BOARD.txt and, its begin, to the console.
+arp, get, connection, sensor. The table goes to build/profile-BOARD.txt and, its begin, to the console.
 
 From an address to a line in three steps: where a function's code lies (the running program tells; of an image its symbols),
 which generated line that part of the code is (NAME.lines, by mpy-cross), and what that line was made from (NAME.origins, by
@@ -19,7 +19,7 @@ from image import build, settings
 from image.settings import ROOT, Refused
 from tests.bench import instructions, native
 
-TRAFFIC = {"udp": "UDP echo 32 B", "icmp": "ICMP echo 64 B", "get": "GET 1 KiB and its ACK", "connection": "whole connection",
+TRAFFIC = {"udp": "UDP echo 32 B", "icmp": "ICMP echo 64 B", "arp": "ARP reply", "get": "GET 1 KiB and its ACK", "connection": "whole connection",
            "sensor": "sensor datagram"}
 ELSEWHERE = "(MicroPython, everyday Python)", "", ""
 EPILOGUE = 256              # bytes of code behind the last line, at the most
@@ -86,6 +86,8 @@ def by_line(executed: Counter, codes: list[Code]) -> Counter:
 
 def on_unix(what: str) -> tuple[Counter, int]:
     """The lines, and how many operations they are of."""
+    if what not in native.WHAT:
+        raise Refused(f"BOARD=unix: {what} is not counted there; arp only on {', '.join(instructions.CARDS)}")
     counted = native.count(what)
     folder = native.firmware(native.period(what)).folder
     return by_line(counted.executed(), placed(folder, counted.places)), counted.times

@@ -3,8 +3,8 @@ import pytest
 
 from tests.bench import instructions
 
-# Where a figure lies above its goal on one of the boards, this is what it must not exceed
-MOST = {**instructions.GOALS, "ICMP echo 56 B": 470, "ARP reply": 310, "sensor datagram alone": 185}
+# The goals are reached on both boards; this is what the dearer one took, and a few per cent
+MOST = dict(zip(instructions.WHAT, (340, 540, 1600, 420, 249, 165, 2320, 2860, 5280, 20)))
 
 
 @pytest.fixture(scope="module", params=instructions.CARDS)
@@ -16,4 +16,4 @@ def counted(request):
 def test_costs_at_the_most(counted, what):
     least = 3 if what == "idle turn" else 100       # less than a look takes, or a frame's way through the FIFO
     print(f"{what}: {counted[what]}")
-    assert least < counted[what] <= MOST[what]
+    assert least < counted[what] <= MOST[what] <= instructions.GOALS[what]

@@ -26,7 +26,7 @@ def test_a_board_adds_up():
     total = sum(lines.values())
     counted = instructions.packets("lm3s6965evb", instructions.built("lm3s6965evb", "counted", 60000))
     assert total == pytest.approx(counted[what], rel=0.01)      # carries of a sum
-    assert of(lines, "barewire/nic/fifo.py put") > 256 and lines[profile.ELSEWHERE] < total / 50
+    assert of(lines, "barewire/nic/fifo.py _give") > 256 and lines[profile.ELSEWHERE] < total / 50
 
 
 def test_lines_are_where_they_are_said_to_be():

@@ -33,6 +33,9 @@ BODIES = {name: test_emitter.BODIES[name] for name in SHARED} | {
     "bits": "y = 0\n" + "".join(f" if a & {m}:\n  y = y + {1 << k}\n if b & {m} == 0:\n  y = y ^ {1 << k}\n if (p[1] & {m}) != 0:\n  y = y + 1\n"
                                 for k, m in enumerate((1, 2, 128, 255, 256, 65535, 0x8000, 7, 6, 0x7FFFF, 0x100000, -1, -2))) + " return y",
     "bit that is kept": "x = a & 4\n if x:\n  p[0] = x\n y = b & 1\n p[1] = y\n if y:\n  return x + 1\n return x",
+    "flags of what was assigned": "x = a - b\n y = 0\n if x == 0:\n  y = 1\n z = a & b\n if z:\n  y = y + 2\n z = a ^ b\n if not z:\n  y = y + 4\n w = p[1]\n if w:\n  y = y + 8\n"
+                                  " w = a * b\n if w == 0:\n  y = y + 16\n w = a >> 3\n if w != 0:\n  y = y + 32\n w = a & 0xFFFF\n if w == 0:\n  y = y + 64\n w = b\n"
+                                  " if w:\n  y = y + 128\n k = a + 3\n h = ptr16(p)\n if k:\n  h[9] = k\n k = a + b\n x = x + 1\n if k:\n  y = y + 256\n return y + x * 3 + z + w",
     "empty branches": "x = a\n if a:\n  pass\n if b == 0:\n  pass\n else:\n  pass\n while a:\n  a = 0\n if not b:\n  x = x + 1\n return x",
     "shifts": "return (a << 5) + (b >> 3) + ((0 - a) >> 2) + (1 << (b & 31)) + (a >> (b & 15)) + (a << 31) + (b >> 31) + (a << 0)",
     "shifted operands": "x = (a + (b << 3)) ^ (a >> 5)\n y = (a << 31 | b) - (b >> 31 & 1)\n z = (a & 0xFFFF) + (a >> 16 & 0xFFFF)\n"
@@ -60,6 +63,22 @@ BODIES = {name: test_emitter.BODIES[name] for name in SHARED} | {
                    " while v > 100:\n  v = v - 100\n  if v & 1:\n   continue\n  w = v\n  if w < 5:\n   break\n if x and y or z:\n  w = w + 1\n"
                    " p[0] = w if x < y else v\n return x + y * 2 + z * 3 + u * 5 + v * 7 + w * 11",
     "spilled operands": "return ((a + 1) * ((b + 2) + ((a ^ b) + ((p[1] + b) - ((a - p[2]) + ((b & 15) + ((a | b) + ((a << 2) + (b - (a + (p[3] - b)))))))))))",
+    "neighbours": "x = p[3]\n y = p[4]\n z = p[5]\n p[8] = x\n p[9] = y\n p[10] = z\n p[11] = z\n u = p[0] + p[1]\n v = p[2] - (p[3] ^ (p[4] + p[5]))\n"
+                  " x = p[6]\n x = p[7]\n p[12] = a\n p[13] = b\n a = a + 1\n p[14] = a\n a = a + 1\n p[15] = a\n p[18] = 7\n p[19] = 7\n p[21] = x\n p[20] = y\n"
+                  " w = p[1]\n k = p[0]\n return x + y * 3 + z * 5 + u * 7 + v * 11 + w * 13 + k * 17",
+    "neighbours at a label": "x = p[2]\n if a & 1:\n  x = x + 1\n y = p[3]\n p[4] = x\n if b & 1:\n  y = y + p[4]\n p[5] = y\n k = 0\n z = p[6]\n while k < 3:\n"
+                             "  w = p[7]\n  k = k + 1\n  z = z + w\n  p[8] = z\n p[9] = k\n return x + y * 3 + z * 5 + k",
+    "neighbours both ways": "x, y = p[3], p[4]\n p[5], p[6] = x, y\n p[7], p[8] = p[8], p[7]\n z, w = p[10], p[9]\n p[12], p[11] = w, z\n u = p[14] - p[13]\n"
+                            " v = p[13] - p[14]\n x, y = y, p[15]\n return x + y * 3 + z * 5 + w * 7 + u * 11 + v * 13",
+    "neighbours that are bases": "p[0] = int(p) + 32\n p[1] = int(p) + 64\n p[9] = int(p) + 96\n r = ptr32(p[0])\n s = ptr32(p[1])\n x = r[0]\n r = ptr32(r[1])\n"
+                                 " y = r[0]\n p[24] = int(p) + 128\n r = ptr32(r[0])\n y = y + r[1] + s[0] + s[1]\n p[0] = 0\n p[1] = 0\n p[9] = 0\n p[24] = 0\n"
+                                 " return x + y * 3",
+    "far neighbours": "r = ptr32(int(p) - 1020)\n r[255] = a\n r[256] = b\n x = r[255]\n y = r[256]\n z = r[257]\n s = ptr32(int(p) + 1040)\n s[-256] = b\n s[-255] = a\n"
+                      " s[-254] = x\n s[-253] = y\n u = s[-255]\n v = s[-254]\n return x + y * 3 + z * 5 + u * 7 + v * 11",
+    "bases with a number": "x = ptr32(int(p) + 8)[0] + ptr32(int(p) + 8)[1] * 3\n y = ptr16(int(p) + 6)[3] + ptr8(int(p) + 5)[2]\n ptr32(int(p) + 40)[2] = a\n"
+                           " ptr16(int(p) + 50)[1] = b\n ptr8(int(p) + 55)[0] = a\n r = ptr32(int(p) + 200)\n z = ptr32(int(r) - 8)[0] + ptr32(int(r) - 8)[-3]\n k = a & 3\n"
+                           " ptr32(int(p) + 80)[k] = b\n w = ptr32(int(p) + 80)[k] + ptr8(int(p) + 80)[k + 1]\n h = ptr16(int(p) + 2)\n h[0] = h[1] + ptr16(int(h) + 2)[0]\n"
+                           " return x + y * 5 + z * 7 + w * 11 + ptr32(int(p) + 5000)[-1200]",
     "calls between": "x = p[0]\n y = a\n p[0] = int(len(q_object)) + x\n z = x + y\n return z + p[0] + y + int(len(q_object))",
 }
 SEEDS = [*range(30), 67]

@@ -60,3 +60,9 @@ def test_every_name_is_declared_with_its_type():
     declared = dict(line.split(": ") for line in lines if line.count(": ") == 1)
     used = {node.id for line in lines for node in ast.walk(ast.parse(line)) if isinstance(node, ast.Name)}
     assert used - {"p", "a", "b", "int", "ptr8", "ptr16", "ptr32"} == set(declared)
+
+
+@pytest.mark.parametrize("statement, same", [("x = x", True), ("x = ptr8(int(x))", True), ("x = int(y)", False), ("x = ptr8(int(x + 1))", False),
+                                             ("x = ptr8(x)[0]", False), ("x = int(x < y)", False)])
+def test_a_local_that_is_assigned_to_itself(statement, same):
+    assert registers.itself(ast.parse(statement).body[0]) == same

@@ -1,7 +1,7 @@
 """What cards with FIFOs and without DMA share: the first words of their block, and the copies between memory and FIFO.
 
-`e` are the card's registers, `register` is the index of its data. Sixteen words a turn: on a Cortex-M3 two instructions
-each, as our emitter keeps both pointers in registers.
+`e` are the card's registers, `register` is the index of its data. Sixteen words a turn: on a Cortex-M3 three instructions
+for two, as our emitter keeps both pointers in registers, and loads or stores neighbouring words of memory together.
 """
 from micropython import const
 
@@ -52,97 +52,99 @@ def trouble(n: ptr32, counter: int):
 
 
 @inline
+def _take(e: ptr32, register: int, p: ptr32, k: int):
+    """Two words from the FIFO to p[k] and p[k + 1]: an instruction for each, and one to store both."""
+    a = e[register]
+    b = e[register]
+    p[k] = a
+    p[k + 1] = b
+
+
+@inline
+def _give(e: ptr32, register: int, p: ptr32, k: int):
+    """Two words into the FIFO: one instruction loads both."""
+    a = p[k]
+    b = p[k + 1]
+    e[register] = a
+    e[register] = b
+
+
+@inline
+def get_16(e: ptr32, register: int, p: ptr32):
+    """Copy 16 words from the FIFO to memory."""
+    _take(e, register, p, 0)
+    _take(e, register, p, 2)
+    _take(e, register, p, 4)
+    _take(e, register, p, 6)
+    _take(e, register, p, 8)
+    _take(e, register, p, 10)
+    _take(e, register, p, 12)
+    _take(e, register, p, 14)
+
+
+@inline
 def get(e: ptr32, register: int, to: int, words: int):
-    """Copy words from the FIFO to memory."""
+    """Copy words from the FIFO to memory. Odd ones go first: their number is not needed any more in the loop."""
     p = ptr32(to)
-    end = to + ((words & -16) << 2)
-    while int(p) != end:
-        p[0] = e[register]
-        p[1] = e[register]
-        p[2] = e[register]
-        p[3] = e[register]
-        p[4] = e[register]
-        p[5] = e[register]
-        p[6] = e[register]
-        p[7] = e[register]
-        p[8] = e[register]
-        p[9] = e[register]
-        p[10] = e[register]
-        p[11] = e[register]
-        p[12] = e[register]
-        p[13] = e[register]
-        p[14] = e[register]
-        p[15] = e[register]
-        p = ptr32(int(p) + 64)
-    if words & 8:
-        p[0] = e[register]
-        p[1] = e[register]
-        p[2] = e[register]
-        p[3] = e[register]
-        p[4] = e[register]
-        p[5] = e[register]
-        p[6] = e[register]
-        p[7] = e[register]
-        p = ptr32(int(p) + 32)
-    if words & 4:
-        p[0] = e[register]
-        p[1] = e[register]
-        p[2] = e[register]
-        p[3] = e[register]
-        p = ptr32(int(p) + 16)
-    if words & 2:
-        p[0] = e[register]
-        p[1] = e[register]
-        p = ptr32(int(p) + 8)
+    end = to + (words << 2)
     if words & 1:
         p[0] = e[register]
+        p = ptr32(int(p) + 4)
+    if words & 2:
+        _take(e, register, p, 0)
+        p = ptr32(int(p) + 8)
+    if words & 4:
+        _take(e, register, p, 0)
+        _take(e, register, p, 2)
+        p = ptr32(int(p) + 16)
+    if words & 8:
+        _take(e, register, p, 0)
+        _take(e, register, p, 2)
+        _take(e, register, p, 4)
+        _take(e, register, p, 6)
+        p = ptr32(int(p) + 32)
+    while int(p) != end:
+        get_16(e, register, p)
+        p = ptr32(int(p) + 64)
+
+
+@inline
+def put_16(e: ptr32, register: int, p: ptr32):
+    """Copy 16 words from memory into the FIFO."""
+    _give(e, register, p, 0)
+    _give(e, register, p, 2)
+    _give(e, register, p, 4)
+    _give(e, register, p, 6)
+    _give(e, register, p, 8)
+    _give(e, register, p, 10)
+    _give(e, register, p, 12)
+    _give(e, register, p, 14)
 
 
 @inline
 def put(e: ptr32, register: int, at: int, words: int):
     """Copy words from memory into the FIFO."""
     p = ptr32(at)
-    end = at + ((words & -16) << 2)
-    while int(p) != end:
-        e[register] = p[0]
-        e[register] = p[1]
-        e[register] = p[2]
-        e[register] = p[3]
-        e[register] = p[4]
-        e[register] = p[5]
-        e[register] = p[6]
-        e[register] = p[7]
-        e[register] = p[8]
-        e[register] = p[9]
-        e[register] = p[10]
-        e[register] = p[11]
-        e[register] = p[12]
-        e[register] = p[13]
-        e[register] = p[14]
-        e[register] = p[15]
-        p = ptr32(int(p) + 64)
-    if words & 8:
-        e[register] = p[0]
-        e[register] = p[1]
-        e[register] = p[2]
-        e[register] = p[3]
-        e[register] = p[4]
-        e[register] = p[5]
-        e[register] = p[6]
-        e[register] = p[7]
-        p = ptr32(int(p) + 32)
-    if words & 4:
-        e[register] = p[0]
-        e[register] = p[1]
-        e[register] = p[2]
-        e[register] = p[3]
-        p = ptr32(int(p) + 16)
-    if words & 2:
-        e[register] = p[0]
-        e[register] = p[1]
-        p = ptr32(int(p) + 8)
+    end = at + (words << 2)
     if words & 1:
         e[register] = p[0]
+        p = ptr32(int(p) + 4)
+    if words & 2:
+        _give(e, register, p, 0)
+        p = ptr32(int(p) + 8)
+    if words & 4:
+        _give(e, register, p, 0)
+        _give(e, register, p, 2)
+        p = ptr32(int(p) + 16)
+    if words & 8:
+        _give(e, register, p, 0)
+        _give(e, register, p, 2)
+        _give(e, register, p, 4)
+        _give(e, register, p, 6)
+        p = ptr32(int(p) + 32)
+    while int(p) != end:
+        put_16(e, register, p)
+        p = ptr32(int(p) + 64)
 
 
 @inline

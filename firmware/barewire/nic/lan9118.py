@@ -17,7 +17,7 @@ from barewire.nic.block import memory
 from barewire.nic.fifo import (BASE, BUFFER, CHECK, ERRORS, HEAD, LENGTH, LOST, NEWS, OVERFLOW, SHARED, STUCK, TROUBLE, flush,
                                frame, release)      # noqa: F401  the last three are a driver's to have
 from barewire.nic.phy import link, news             # noqa: F401  so are these
-from barewire.nic.pad import pad
+from barewire.nic.pad import pad_words
 
 # ---- registers, as indices of words (5.3)
 _RX_DATA = const(0x00 >> 2)         # the data FIFOs answer at 8 addresses each
@@ -278,11 +278,14 @@ def rx(n: ptr32) -> int:
 def _whole(e: ptr32, at: int, length: int):
     """Send one buffer; `at` is 2 mod 4."""
     if length < _PADDED:
-        pad(at + length, at + _PADDED)
-        length = _PADDED
-    e[_TX_DATA] = _HEAD_OFFSET | _FIRST | _LAST | length
-    e[_TX_DATA] = length
-    fifo.put(e, _TX_DATA, at - 2, (length + 5) >> 2)
+        pad_words(at + length, at + _PADDED + 2)
+        e[_TX_DATA] = _HEAD_OFFSET | _FIRST | _LAST | _PADDED
+        e[_TX_DATA] = _PADDED
+        fifo.put_16(e, _TX_DATA, ptr32(at - 2))
+    else:
+        e[_TX_DATA] = _HEAD_OFFSET | _FIRST | _LAST | length
+        e[_TX_DATA] = length
+        fifo.put(e, _TX_DATA, at - 2, (length + 5) >> 2)
 
 
 @inline
