@@ -52,7 +52,9 @@ MAC, HOP_MAC = _words(3), _words(3)
 OUR_ADDRESS = _words()                      # as it lies in a frame
 MAC_HEAD, MAC_TAIL = _words(), _words()     # the first four bytes of our MAC, and the last four, for aligned words of a frame
 HOP_KNOWN, HOP_ASKED_AT, HOP_TRIES, HOP_HEARD_AT = _words(), _words(), _words(), _words()
-ANNOUNCE, ANNOUNCE_AT, DEFENDED_AT, CONFLICT = _words(), _words(), _words(), _words(3)
+# Announcements still to be sent, when the next one is, and the last that was for defence; who else uses our address (three
+# 16-bit words), and whether the console has not been told of that
+ANNOUNCE, ANNOUNCE_AT, DEFENDED_AT, CONFLICT, CONFLICT_UNTOLD = _words(), _words(), _words(), _words(3), _words()
 # Sensor: next reading due; the latest one: number, status << 24 | uptime >> 32, uptime, value
 SENSOR_AT = _words()
 SENSOR_SEQ, SENSOR_STATUS, SENSOR_UP, SENSOR_VALUE = (_words() for _ in range(4))
