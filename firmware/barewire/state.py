@@ -46,7 +46,7 @@ if board.SLOT_RX < 512 or board.SLOT_RX & board.SLOT_RX - 1:
 KNOWN_COUNT, KNOWN_BYTES = board.SLOT_RX >> 9, board.SLOT_RX >> 2
 KNOWN = _words(KNOWN_COUNT * (4 + KNOWN_BYTES // 4) if _config.HTTP else 0)
 # Rate limits: start of the running second, events in it
-ICMP_LIMIT, ICMP_USED, RST_LIMIT, RST_USED, CHALLENGE_LIMIT, CHALLENGE_USED, ACK_LIMIT, ACK_USED = (_words() for _ in range(8))
+ICMP_LIMIT, ICMP_USED, RST_LIMIT, RST_USED = (_words() for _ in range(4))
 # Our MAC as three 16-bit words, the next hop's (towards the collector) and when it was last asked for, heard
 MAC, HOP_MAC = _words(3), _words(3)
 OUR_ADDRESS = _words()                      # as it lies in a frame
