@@ -231,6 +231,35 @@ def test_the_model_cuts_nothing_that_was_not_agreed_on():
         cut(bench, tcp_frame(payload), payload)
 
 
+@pytest.mark.parametrize("train", [False, True])
+@pytest.mark.parametrize("at", range(2, 12))
+def test_the_model_checks_the_header_of_what_it_does_not_cut(at, train):
+    """All zeros; in a buffer that held a train the rest may be that train's, not another's."""
+    bench, payload = Bench(2, 64, SMALL).open(), bytearray(3000)
+    if train:
+        cut(bench, tcp_frame(payload), payload)
+        assert bench.push(numbered(1, 70))                  # the same buffer
+        bench.do("flush")
+    header = bench.do("room") - 12
+    bench.memory.write(header + at, bytes([bench.memory.read(header + at, 1)[0] ^ 1]))
+    with pytest.raises(Violation, match="asks for nothing"):
+        bench.push(numbered(1, 70))
+        bench.do("flush")
+
+
+def test_a_reply_has_no_header_of_a_train():
+    """A receive buffer is no head buffer: what the card wrote there when the frame came is gone."""
+    bench, payload = Bench(2, 64, SMALL).open(), bytearray(3000)
+    cut(bench, tcp_frame(payload), payload)
+    bench.card.receive(numbered(2))
+    assert bench.rx()
+    address = bench.do("frame")
+    bench.do("reply", 60)
+    bench.memory.write(address - 10, b"\x36")
+    with pytest.raises(Violation, match="asks for nothing"):
+        bench.do("flush")
+
+
 @both
 def test_full_transmit_ring(version, word):
     bench = Bench(version, word, SMALL).open()
