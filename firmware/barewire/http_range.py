@@ -21,10 +21,10 @@ LENGTH = len("Content-Length: 0\r\n\r\n")
 IF_RANGE = h.SEEN_IF_RANGE | h.ETAG_PLAIN << h.IF_RANGE_SHIFT
 
 
-def respond(s, c, t):
+def respond(n, s, c, t):
     """Answer the request with Range that is ready on the connection at address c, and that no route answers.
 
-    s: the state block, t: the block of assets.
+    n: the card's block, s: the state block, t: the block of assets.
     """
     r = c + 4 * slot.HTTP_WORDS
     flags = word(r, h.FLAGS)
@@ -36,7 +36,7 @@ def respond(s, c, t):
     # a condition that If-None-Match fails has 304 before a part (13.2.2)
     if word(r, h.METHOD) == h.GET and files and flags & IF_RANGE != h.SEEN_IF_RANGE and not flags & h.ETAG_PLAIN:
         part = asked(r, size)
-        address = part and take_page(s)
+        address = part and take_page(n, s)
     if not address:
         s[counters.HTTP_RANGE_IGNORED] += 1
         finish(c, 0, 0)

@@ -117,7 +117,7 @@ class Stack:
             if config.SENSOR and not config.READING_INLINE and event == READ:
                 take_reading(s, self.source)
             elif config.HTTP and event == ROUTE:
-                answer_route(s, self.t)
+                answer_route(self.n, s, self.t)
             else:
                 if event & REKEY:
                     cookie.rekey(s, board.entropy())
@@ -144,11 +144,11 @@ def take_reading(s, source):
             print("sensor:", config.SENSOR_SOURCE, "failed:", type(error).__name__, error)
 
 
-def answer_route(s, t):
+def answer_route(n, s, t):
     """Let the application answer a request, or send a part of a file."""
     page.PAGE.start(0, 0)
-    if not page.respond(s, s[ROUTE_SLOT], t):
-        http_range.respond(s, s[ROUTE_SLOT], t)
+    if not page.respond(n, s, s[ROUTE_SLOT], t):
+        http_range.respond(n, s, s[ROUTE_SLOT], t)
 
 
 def say_conflict(s):

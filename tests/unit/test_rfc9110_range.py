@@ -174,7 +174,7 @@ def test_parts_and_wholes_in_order(server):     # noqa: F811
 def test_no_page_is_free(server):       # noqa: F811
     """The head of a part needs one; without it the file comes whole."""
     pages = server.fw.board.PAGES
-    busy = [server.fw.page.take_page(server.s) for _ in range(pages)]
+    busy = [server.fw.page.take_page(server.n, server.s) for _ in range(pages)]
     assert all(busy)
     try:
         assert kinds(server.talk(get(b"/style", b"Range: bytes=0-1") + get(b"/style"))) == [(200, False)] * 2

@@ -306,6 +306,34 @@ def test_completions_in_any_order(version, word, seed):
 
 
 @both
+@pytest.mark.parametrize("seed", range(3))
+def test_what_the_card_has_still_to_read(version, word, seed):
+    """reads() against a list of what is out, with payloads next to each other and completions in any order."""
+    choice = random.Random(seed)
+    bench = Bench(version, word, SMALL).open()
+    bench.card.hold = True
+    pages = bytearray(8 * 256)
+    base = bench.memory.addressof(pages)
+    out = {}
+    for _ in range(400):
+        if choice.random() < 0.5 and bench.do("room"):
+            page, at = choice.randrange(8), choice.choice((0, 1, 100))
+            size = choice.choice((0, 3, 100, 156)) if at else choice.choice((0, 3, 256))
+            before = set(bench.card.held)
+            bench.do("send", 54, base + 256 * page + at if size else 0, size)
+            bench.do("flush")
+            head, = set(bench.card.held) - before
+            out[head] = page if size > 5 else None          # what is shorter moves into the frame
+        elif out:
+            head = choice.choice(sorted(out))
+            del out[head]
+            bench.card.complete(head)
+            bench.do("flush")
+        for page in range(8):
+            assert bool(bench.do("reads", base + 256 * page, 256)) == (page in out.values())
+
+
+@both
 def test_replied_buffers_come_back_only_when_sent(version, word):
     bench = Bench(version, word, SMALL).open()
     bench.card.hold = True
