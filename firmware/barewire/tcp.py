@@ -16,7 +16,7 @@ from .wire import *
 from .word import i32, u32
 
 PORT = le16(config.HTTP_PORT)
-CHALLENGE, OUTSIDE = 1, 2           # answers that are ACK, within the limit
+CHALLENGE, OUTSIDE = 1, 2           # answers that are ACK, within a limit: to RFC 5961's, to what lies outside and has no text
 CHALLENGES = min(config.CHALLENGE_ACKS_PER_S, 1000)
 SECOND_MS = 1024                    # more than a count of them, a power of two
 EVICT_MS = 100                      # a connection that is idle for this long gives way to a new one,
@@ -287,7 +287,7 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
         acked = i32(ack - c[SND_UNA])
         if i32(ack - c[SND_MAX]) > 0 or acked + c[MAX_WND] < 0:
             count(s, counters.TCP_BAD_ACK)
-            answer = CHALLENGE
+            answer = CHALLENGE          # RFC 5961 section 5.2; RST: section 3.2; SYN: section 4.2
         else:
             c[ACTIVE_AT] = s[NOW]
             acknowledge(s, c, seq, ack, acked, get16(f, TCP_WINDOW), length)
@@ -319,7 +319,14 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
         count(s, counters.TCP_BAD_ACK)
     if answer:
         if answer != ACK:
-            answer = limited(s, c, answer)
+            if not permitted(s, c):
+                if answer == CHALLENGE:
+                    count(s, counters.TCP_CHALLENGE_LIMITED)
+                else:
+                    count(s, counters.TCP_ACK_LIMITED)
+                answer = 0
+            elif answer == CHALLENGE:
+                count(s, counters.TCP_CHALLENGE)
         if answer:
             reply_with(s, ACK, ack_seq(c), c[RCV_NXT], window(c))
     if gone:
@@ -327,27 +334,18 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
 
 
 @inline
-def limited(s: ptr32, c: ptr32, kind: int) -> int:
-    """ACK, or 0 when the connection has had as many such answers in the running second as it may (RFC 5961 section 7).
+def permitted(s: ptr32, c: ptr32) -> int:
+    """Whether the connection has not had as many CHALLENGE and OUTSIDE as it may in the running second (RFC 5961 section 7).
 
-    `kind`: CHALLENGE (sections 3.2, 4.2, 5.2), or OUTSIDE. A limit that all connections share would tell each of them what
-    the others spend, so whether somebody's guess of another's numbers was right (CVE-2016-5696).
+    A limit that all connections share would tell each of them what the others spend, so whether somebody's guess of another's
+    numbers was right (CVE-2016-5696).
     """
-    second = s[NOW] & 0 - SECOND_MS
-    spent = c[CHALLENGED] ^ second
+    spent = c[CHALLENGED] ^ s[NOW] & 0 - SECOND_MS
     if spent < 0 or spent >= SECOND_MS:         # in an earlier one
         spent = 0
-    answer = 0
     if spent < CHALLENGES:
-        c[CHALLENGED] = second + spent + 1
-        answer = ACK
-        if kind == CHALLENGE:
-            count(s, counters.TCP_CHALLENGE)
-    elif kind == CHALLENGE:
-        count(s, counters.TCP_CHALLENGE_LIMITED)
-    else:
-        count(s, counters.TCP_ACK_LIMITED)
-    return answer
+        c[CHALLENGED] = (s[NOW] & 0 - SECOND_MS) + spent + 1
+    return spent < CHALLENGES
 
 
 @inline
