@@ -546,6 +546,16 @@ def linger(n: ptr32, looks: int) -> int:
 
 # ---- sleep -----------------------------------------------------------------------------------------------------
 @micropython.viper
+def sent(n: ptr32, looks: int) -> int:
+    """Look so often for the card to have sent something: how many looks are left when it has, 0 if it has not."""
+    used = ptr16(n[_TX_USED])
+    seen = n[_TX_SEEN]
+    while looks and used[1] == seen:
+        looks = looks - 1
+    return looks
+
+
+@micropython.viper
 def arm(n: ptr32) -> int:
     """Ask for an interrupt; 0 if there is something to do already.
 
