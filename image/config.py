@@ -24,7 +24,7 @@ ALLOWING = ("net", "http", "udp", "sensor")     # sections with an allow-list, a
 MOST_NETWORKS = 16                              # in a list: each costs a comparison
 EVERYBODY = IPv4Network("0.0.0.0/0")
 NO_HOSTS = [IPv4Network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")]      # RFC 1122 section 3.2.1.3
-ALWAYS = {"icmp_per_s": 10, "rst_per_s": 50, "challenge_acks_per_s": 50}    # limits where nothing is said
+ALWAYS = {"icmp_per_s": 10, "rst_per_s": 50, "challenge_acks_per_s": 10}    # limits where nothing is said
 LEAST_BURST = 5             # of a limit that has none of its own: a browser opens some connections at once
 ABSENT = {"NETWORKS": b"", "NET_ALLOW": 0, "HTTP_ALLOW": 0, "UDP_ALLOW": 0, "SENSOR_ALLOW": 0, "CONNECTIONS_PER_S": 0,
              "CONNECTIONS_BURST": 0, "DATAGRAMS_PER_S": 0, "DATAGRAMS_BURST": 0,

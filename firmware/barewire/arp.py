@@ -16,7 +16,7 @@ TRIES = 3              # ... and forget the next hop after so many silent reques
 ANNOUNCE_NUM = 2       # RFC 5227 section 1.1
 ANNOUNCE_MS = 2000     # ANNOUNCE_INTERVAL
 DEFEND_MS = 10000      # DEFEND_INTERVAL
-CONFLICT_SEEN = 256    # in word ANNOUNCE, which counts the announcements still to be sent: the console has to be told
+CONFLICT_SEEN = 2      # in word CONFLICT_UNTOLD: the console has to be told
 
 _mask = (1 << 32) - (1 << 32 - config.PREFIX)
 _on_link = (config.COLLECTOR ^ config.ADDRESS) & _mask == 0
@@ -88,7 +88,7 @@ def sender(s: ptr32, f: ptr16):
 def conflict(s: ptr32, f: ptr16):
     """Somebody uses our address (RFC 5227 section 2.4): remember who, and defend it once in DEFEND_INTERVAL.
 
-    The timers' event announces and says it on the console.
+    The timers' event announces, which defends it, and says it on the console.
     """
     if f[ARP_SHA] == s[MAC] and f[ARP_SHA + 1] == s[MAC + 1] and f[ARP_SHA + 2] == s[MAC + 2]:
         count(s, counters.ARP_IGNORED)
@@ -99,19 +99,11 @@ def conflict(s: ptr32, f: ptr16):
             s[CONFLICT + 1] = f[ARP_SHA + 1]
             s[CONFLICT + 2] = f[ARP_SHA + 2]
             s[DEFENDED_AT] = s[NOW]
-            s[ANNOUNCE] = s[ANNOUNCE] | CONFLICT_SEEN
+            s[ANNOUNCE] = s[ANNOUNCE] + 1
+            s[ANNOUNCE_AT] = s[NOW]
+            s[CONFLICT_UNTOLD] = CONFLICT_SEEN
             wake_at(s, s[NOW])
         count(s, counters.ARP_CONFLICT)
-
-
-@inline
-def conflict_seen(s: ptr32) -> int:
-    """Whether the console has to be told of a conflict; then the address is announced now, which defends it."""
-    seen = s[ANNOUNCE] & CONFLICT_SEEN
-    if seen:
-        s[ANNOUNCE] = (s[ANNOUNCE] ^ CONFLICT_SEEN) + 1
-        s[ANNOUNCE_AT] = s[NOW]
-    return seen
 
 
 @inline

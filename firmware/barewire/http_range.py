@@ -2,7 +2,8 @@
 
 One range of bytes is understood, and of the file as it is: a request for a part selects that, not its gzip form. What else
 may come a server may ignore (14.2), and this one does, so that the request is answered as if it had no Range: several
-ranges, other units, a range that is none, HEAD, a route, an If-Range that does not match, and any while no page is free.
+ranges, other units, a range that is none, one of numbers so large that it may be none, HEAD, a route, an If-Range that does
+not match, and any while no page is free.
 
 The head is made in a page, from that of the whole file; the part follows from flash, as a response of its own.
 """
@@ -14,16 +15,16 @@ from . import slot
 from .page import PAGE, copy, send, take_page
 
 UNIT = b"bytes="
-LARGE = 1 << 26         # as good as any larger number: no file is that long, and ten times as much is a small int yet
+LARGE = 1 << 26         # stands for any larger number, too: no file is that long, and ten times as much is a small int yet
 STATUS = len("HTTP/1.1 200 OK")
 LENGTH = len("Content-Length: 0\r\n\r\n")
 IF_RANGE = h.SEEN_IF_RANGE | h.ETAG_PLAIN << h.IF_RANGE_SHIFT
 
 
-def respond(s, c, t):
+def respond(n, s, c, t):
     """Answer the request with Range that is ready on the connection at address c, and that no route answers.
 
-    s: the state block, t: the block of assets.
+    n: the card's block, s: the state block, t: the block of assets.
     """
     r = c + 4 * slot.HTTP_WORDS
     flags = word(r, h.FLAGS)
@@ -35,7 +36,7 @@ def respond(s, c, t):
     # a condition that If-None-Match fails has 304 before a part (13.2.2)
     if word(r, h.METHOD) == h.GET and files and flags & IF_RANGE != h.SEEN_IF_RANGE and not flags & h.ETAG_PLAIN:
         part = asked(r, size)
-        address = part and take_page(s)
+        address = part and take_page(n, s)
     if not address:
         s[counters.HTTP_RANGE_IGNORED] += 1
         finish(c, 0, 0)
@@ -79,7 +80,7 @@ def asked(r, size):
             first, last = last, -1
         else:
             return None
-    if first is None or last < first and last >= 0 or first == last == -1:
+    if first is None or last < first and last >= 0 or first == last and (last < 0 or last == LARGE):
         return None
     if first < 0:                       # the last bytes
         if last and not size:

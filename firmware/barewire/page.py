@@ -13,7 +13,7 @@ number and templates. What does not fit, and an exception, are answered with 500
 """
 import micropython
 
-from . import board, counters
+from . import board, counters, driver
 from . import http_layout as h
 from . import slot, state
 from .counters import count
@@ -80,15 +80,15 @@ class Page:
 PAGE = Page()
 
 
-def respond(s, c, t):
+def respond(n, s, c, t):
     """Answer the request that is ready on the connection at address c. Returns whether there is a route for it.
 
-    s: the state block, t: the block of assets.
+    n: the card's block, s: the state block, t: the block of assets.
     """
     asked = _asked(s, c, t)
     if not asked & 0xFF:
         return False
-    address = take_page(s)
+    address = take_page(n, s)
     path, function, keep, close = ROUTES[(asked & 0xFF) - 1]
     if not address:
         _refuse(s, c, t, h.UNAVAILABLE)
@@ -150,14 +150,21 @@ def _asked(s: ptr32, c: ptr32, t: ptr32) -> int:
 
 
 @micropython.viper
-def take_page(s: ptr32) -> int:
-    """The address of a free page, which is busy from now on; 0 if there is none. tcp frees it with the last byte."""
+def take_page(n: ptr32, s: ptr32) -> int:
+    """The address of a free page, which is busy from now on; 0 if there is none. tcp frees it with the last byte.
+
+    Or with a RST, or with an ACK of what was queued but is not sent yet: then the card has still to read the page, and what
+    would be written there is not for that peer.
+    """
     k = 0
     while k < board.PAGES:
         if s[state.PAGE_BUSY + k] == 0:
-            s[state.PAGE_BUSY + k] = 1
-            s[state.PAGES_FREE] = s[state.PAGES_FREE] - 1
-            return s[state.PAGE_AT] + k * board.PAGE_BYTES
+            address = s[state.PAGE_AT] + k * board.PAGE_BYTES
+            waits = driver.reads(n, address, board.PAGE_BYTES)
+            if waits == 0:
+                s[state.PAGE_BUSY + k] = 1
+                s[state.PAGES_FREE] = s[state.PAGES_FREE] - 1
+                return address
         k = k + 1
     return 0
 

@@ -26,7 +26,8 @@ START, KEPT_FROM, KEPT_TO, KEPT_FIN = range(80, 84)
 HTTP_WORDS = 84
 DUE = HTTP_WORDS + 23          # its last one: when HTTP wants to be asked although nothing came, 0 never
 STORE_AT = HTTP_WORDS + 24     # where the bytes are kept that HTTP could not take yet: board.SLOT_RX of them
-STAMPS = STORE_AT + 1          # ring of pairs: end of a segment, when it was sent
+CHALLENGED = STORE_AT + 1      # the second in which a challenge ACK was sent last, and how many (tcp.limited)
+STAMPS = STORE_AT + 2          # ring of pairs: end of a segment, when it was sent
 RING_STAMPS = 16 if board.HYSTART else 2
 SLOT_WORDS = STAMPS + 2 * RING_STAMPS
 SLOT_BYTES = 4 * SLOT_WORDS
@@ -124,6 +125,7 @@ def clear(c: ptr32):
     c[START] = 0
     c[KEPT_TO] = 0
     c[DUE] = 0
+    c[CHALLENGED] = 0
     if board.HYSTART:
         c[ROUND_MIN] = 0
         c[LAST_MIN] = 0

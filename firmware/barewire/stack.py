@@ -28,7 +28,7 @@ EVENTS = 64             # events a poll, so that the caller can tell the time ag
 TIMER_MS = 60000        # the timers run at least this often
 # What `turn` returns beside the milliseconds until it wants to be called again, as numbers above any of those
 AGAIN, TIMER, READ, ROUTE = (1 << 20 | k for k in range(4))
-REKEY, CONFLICT_SEEN = 1, 2         # what `timer` leaves to be done, in any combination
+REKEY = 1               # what `timer` leaves to be done: this, arp.CONFLICT_SEEN, or both
 
 
 class Stack:
@@ -120,11 +120,11 @@ class Stack:
             if config.SENSOR and not config.READING_INLINE and event == READ:
                 take_reading(s, self.source)
             elif config.HTTP and event == ROUTE:
-                answer_route(s, self.t)
+                answer_route(self.n, s, self.t)
             else:
                 if event & REKEY:
                     cookie.rekey(s, board.entropy())
-                if event & CONFLICT_SEEN:
+                if event & arp.CONFLICT_SEEN:
                     say_conflict(s)
         except MemoryError:
             s[counters.NO_MEMORY] += 1
@@ -147,17 +147,18 @@ def take_reading(s, source):
             print("sensor:", config.SENSOR_SOURCE, "failed:", type(error).__name__, error)
 
 
-def answer_route(s, t):
+def answer_route(n, s, t):
     """Let the application answer a request, or send a part of a file."""
     page.PAGE.start(0, 0)
-    if not page.respond(s, s[ROUTE_SLOT], t):
-        http_range.respond(s, s[ROUTE_SLOT], t)
+    if not page.respond(n, s, s[ROUTE_SLOT], t):
+        http_range.respond(n, s, s[ROUTE_SLOT], t)
 
 
 def say_conflict(s):
-    """One line on the console: who else uses our address."""
+    """One line on the console: who else uses our address. Without memory the next event of the timers tries again."""
     pairs = ["%02x:%02x" % (s[CONFLICT + k] & 255, s[CONFLICT + k] >> 8) for k in range(3)]
     print("arp: our address is also used by", ":".join(pairs))
+    s[CONFLICT_UNTOLD] = 0
 
 
 @micropython.viper
@@ -358,9 +359,8 @@ def resume(s: ptr32, at: int):
 
 @micropython.viper
 def timer(n: ptr32, s: ptr32) -> int:
-    """Run what is due: one ARP frame of our own, the slots' timers. Returns REKEY, CONFLICT_SEEN."""
+    """Run what is due: one ARP frame of our own, the slots' timers. Returns REKEY, arp.CONFLICT_SEEN."""
     s[TIMER_AT] = s[NOW] + TIMER_MS
-    left = arp.conflict_seen(s)
     room = driver.room(n)
     if room:
         size = arp.timer(s, room)
@@ -373,8 +373,7 @@ def timer(n: ptr32, s: ptr32) -> int:
         timers(s)
     limits.age(s)
     driver.flush(n)
-    if left:
-        left = CONFLICT_SEEN
+    left = s[CONFLICT_UNTOLD]
     if cookie.rekey_due(s):
         left = left | REKEY
     return left

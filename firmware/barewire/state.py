@@ -48,7 +48,7 @@ if board.SLOT_RX < 512 or board.SLOT_RX & board.SLOT_RX - 1:
 KNOWN_COUNT, KNOWN_BYTES = board.SLOT_RX >> 9, board.SLOT_RX >> 2
 KNOWN = _words(KNOWN_COUNT * (4 + KNOWN_BYTES // 4) if _config.HTTP else 0)
 # Rate limits: start of the running second, events in it
-ICMP_LIMIT, ICMP_USED, RST_LIMIT, RST_USED, CHALLENGE_LIMIT, CHALLENGE_USED, ACK_LIMIT, ACK_USED = (_words() for _ in range(8))
+ICMP_LIMIT, ICMP_USED, RST_LIMIT, RST_USED = (_words() for _ in range(4))
 # Our MAC as three 16-bit words, and its first four bytes and the last four, for aligned words of a frame
 MAC = _words(3)
 MAC_HEAD, MAC_TAIL = _words(), _words()
@@ -56,7 +56,9 @@ OUR_ADDRESS, OUR_BROADCAST, HOP_ADDRESS = _words(), _words(), _words()      # as
 # The next hop's MAC (towards the collector), and when it was last asked for, heard
 HOP_MAC = _words(3)
 HOP_TRIES, HOP_KNOWN, HOP_ASKED_AT, HOP_HEARD_AT = _words(), _words(), _words(), _words()
-ANNOUNCE, ANNOUNCE_AT, DEFENDED_AT, CONFLICT = _words(), _words(), _words(), _words(3)
+# Announcements still to be sent, when the next one is, and the last that was for defence; who else uses our address (three
+# 16-bit words), and whether the console has not been told of that
+ANNOUNCE, ANNOUNCE_AT, DEFENDED_AT, CONFLICT, CONFLICT_UNTOLD = _words(), _words(), _words(), _words(3), _words()
 # Sensor: next reading due; the latest one: number, status << 24 | uptime >> 32, uptime, value
 SENSOR_AT = _words()
 SENSOR_SEQ, SENSOR_STATUS, SENSOR_UP, SENSOR_VALUE = (_words() for _ in range(4))

@@ -16,7 +16,9 @@ from .wire import *
 from .word import i32, u32
 
 PORT = le16(config.HTTP_PORT)
-CHALLENGE = 1                       # an answer that is ACK, within the limit
+CHALLENGE, OUTSIDE = 1, 2           # answers that are ACK, within a limit: to RFC 5961's, to what lies outside and has no text
+CHALLENGES = min(config.CHALLENGE_ACKS_PER_S, 1000)
+SECOND_MS = 1024                    # more than a count of them, a power of two
 EVICT_MS = 100                      # a connection that is idle for this long gives way to a new one,
 SLOW_MS = 20                        # one that never got so far as an answer after this,
 BUSY_MS = 4000                      # one that has something on its way after so much more
@@ -285,7 +287,7 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
         acked = i32(ack - c[SND_UNA])
         if i32(ack - c[SND_MAX]) > 0 or acked + c[MAX_WND] < 0:
             count(s, counters.TCP_BAD_ACK)
-            answer = CHALLENGE
+            answer = CHALLENGE          # RFC 5961 section 5.2; RST: section 3.2; SYN: section 4.2
         else:
             c[ACTIVE_AT] = s[NOW]
             acknowledge(s, c, seq, ack, acked, get16(f, TCP_WINDOW), length)
@@ -312,24 +314,38 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
             count(s, counters.TCP_DUPLICATE)
         else:
             count(s, counters.TCP_OUT_OF_WINDOW)
-        answer = ACK
-        if length == 0:             # else it is no part of a loop of two ends that acknowledge each other's ACKs
-            if not allow(s, ACK_LIMIT, config.CHALLENGE_ACKS_PER_S):
-                count(s, counters.TCP_ACK_LIMITED)
-                answer = 0
+        answer = ACK if length else OUTSIDE     # without text it may belong to a loop of two ends that acknowledge ACKs
     else:
         count(s, counters.TCP_BAD_ACK)
     if answer:
-        if answer == CHALLENGE:     # RFC 5961 sections 3.2, 4.2 and 5.2; the limit: section 7
-            if allow(s, CHALLENGE_LIMIT, config.CHALLENGE_ACKS_PER_S):
+        if answer != ACK:
+            if not permitted(s, c):
+                if answer == CHALLENGE:
+                    count(s, counters.TCP_CHALLENGE_LIMITED)
+                else:
+                    count(s, counters.TCP_ACK_LIMITED)
+                answer = 0
+            elif answer == CHALLENGE:
                 count(s, counters.TCP_CHALLENGE)
-                answer = ACK
-            else:
-                count(s, counters.TCP_CHALLENGE_LIMITED)
-        if answer == ACK:
+        if answer:
             reply_with(s, ACK, ack_seq(c), c[RCV_NXT], window(c))
     if gone:
         free(s, c)
+
+
+@inline
+def permitted(s: ptr32, c: ptr32) -> int:
+    """Whether the connection has not had as many CHALLENGE and OUTSIDE as it may in the running second (RFC 5961 section 7).
+
+    A limit that all connections share would tell each of them what the others spend, so whether somebody's guess of another's
+    numbers was right (CVE-2016-5696).
+    """
+    spent = c[CHALLENGED] ^ s[NOW] & 0 - SECOND_MS
+    if spent < 0 or spent >= SECOND_MS:         # in an earlier one
+        spent = 0
+    if spent < CHALLENGES:
+        c[CHALLENGED] = (s[NOW] & 0 - SECOND_MS) + spent + 1
+    return spent < CHALLENGES
 
 
 @inline

@@ -1,5 +1,5 @@
 """HTTP (RFC 9110, RFC 9112): parts of files, OPTIONS, expectations, requests that do not end in time."""
-from tests.agree.frames import ACK, FIN, PSH, Connection, mss
+from tests.agree.frames import ACK, FIN, PSH, RST, Connection, mss
 from tests.agree.registry import FILES, script, second, timed
 
 
@@ -125,6 +125,19 @@ def parts_that_are_lost(peer):
             one.take(one.mine(peer.pass_ms(2500))[:2])
         one.pump()
     one.close()
+
+
+@timed
+def pages_given_back_before_the_card_has_read_them(peer):
+    """Request and RST come in one burst, from more connections than there are pages."""
+    for fields in b"", b"Range: bytes=3-70\r\n":
+        many = [Connection(peer, 52160 + k) for k in range(40)]
+        burst = []
+        for k, one in enumerate(many):
+            request = b"GET /%s HTTP/1.1\r\nHost: x\r\n%s\r\n" % (b"style.css" if fields and k & 1 else b"api/reading", fields)
+            burst += one.frame(PSH | ACK, request), one.frame(RST, seq=one.seq + len(request))
+        peer.turn(*burst)
+        peer.pass_ms(7)
 
 
 @timed

@@ -22,7 +22,8 @@ FOLDER = CACHE / "bench" / "lwip-guest"
 def image(sensor: bool) -> Path:
     """Raises Refused where lwIP's source cannot be had."""
     settled, tree, port = settings.board("microvm")["build"], lwip_peer.micropython_tree(), FOLDER / "port"
-    out, made = FOLDER / f"sensor-{sensor:d}", build.fingerprint(HERE, HERE.parent / "arch", ROOT / "image" / "port")
+    out, beside = FOLDER / f"sensor-{sensor:d}", HERE.parent
+    made = build.fingerprint(HERE, beside / "interface.h", beside / "arch", ROOT / "image" / "port")
     with locked(FOLDER):
         if not (port / "made-from").is_file() or (port / "made-from").read_text() != made:
             shutil.rmtree(FOLDER, ignore_errors=True)

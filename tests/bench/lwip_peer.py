@@ -90,7 +90,7 @@ def micropython_with_lwip() -> Path:
     tree, card = micropython_tree(), HERE / "card"
     path = tree / "out" / "micropython"
     with locked(path):
-        if not path.is_file() or path.stat().st_mtime < max(ours.stat().st_mtime for ours in card.iterdir()):
+        if not path.is_file() or path.stat().st_mtime < max(ours.stat().st_mtime for ours in (HERE / "interface.h", *card.iterdir())):
             shutil.rmtree(path.parent)      # MicroPython's rules keep names of modules that are gone
             micropython.make(tree / "ports" / "unix", path.parent, f"MICROPY_MPYCROSS={micropython.mpy_cross()}", *micropython.UNIX[:-2],
                              "MICROPY_PY_LWIP=1", "MICROPY_PY_SOCKET=0", f"USER_C_MODULES={HERE}", "COPT=-O2 -DNDEBUG", "CWARN=-w",

@@ -52,7 +52,8 @@ class Server:
         fw.load("app.routes")
         self.t = fw.http.tables(self.assets)
         self.s = array("I", bytes(4 * fw.state.WORDS))
-        fw.status.attach(self.s, fw.driver.open(fw.board.nic_where()))
+        self.n = fw.driver.open(fw.board.nic_where())
+        fw.status.attach(self.s, self.n)
         self.pool = bytearray(fw.board.PAGES * fw.board.PAGE_BYTES)
         self.s[fw.state.PAGE_AT] = fw.memory.addressof(self.pool)
         self.frame = bytearray(1 << 18)             # what arrives lies 2 behind its start, as in a frame
@@ -100,7 +101,7 @@ class Connection:
             at += taken
             if ready:
                 if fw.http.answer(s, c, t):
-                    args = self.server.s, fw.memory.addressof(self.slot), self.server.t
+                    args = self.server.n, self.server.s, fw.memory.addressof(self.slot), self.server.t
                     if not fw.page.respond(*args):
                         fw.http_range.respond(*args)
                 if self.slot[fw.slot.QUEUED]:

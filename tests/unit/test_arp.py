@@ -91,6 +91,24 @@ def test_conflict_is_counted_said_and_defended_once():
     assert len([line for line in said if line.startswith("arp:")]) == 1
 
 
+def test_a_conflict_is_told_although_a_key_cannot_be_drawn(monkeypatch):
+    """Both are left by one event of the timers; the key's MemoryError must not take the line with it."""
+    device = Device()
+    device.pass_ms(3000)
+
+    def no_memory():
+        raise MemoryError
+
+    monkeypatch.setattr(device.fw.board, "entropy", no_memory)
+    cookie = device.fw.cookie
+    device.now = 1000 + cookie.REKEY_MS - cookie.LIFE_MS
+    sent = device.send(request(hwsrc="02:00:00:00:00:66", psrc=ADDRESS, pdst="10.0.2.9"))
+    assert device.count("no_memory") == 1 and device.count("arp_conflict") == 1
+    sent = sent + device.pass_ms(9000)
+    assert device.fw.console.getvalue().splitlines().count("arp: our address is also used by 02:00:00:00:00:66") == 1
+    assert device.count("no_memory") == 1 and len([f for f in sent if ARP in f and f[ARP].pdst == ADDRESS]) == 1
+
+
 def test_our_own_announcement_come_back_is_no_conflict(device):
     device.send(Ether(src=MAC, dst=BROADCAST) / ARP(op=1, hwsrc=MAC, psrc=ADDRESS, pdst=ADDRESS))
     assert device.count("arp_conflict") == 0

@@ -92,8 +92,8 @@ def test_limits_and_what_holds_without_them(read):
 
     web = NET + '[http]\nroot = "www"\n[udp]\necho_port = 7\n'
     assert ABSENT.items() <= read(web).constants().items()
-    assert numbers(web) == numbers(web + "[limits]") == [0, 0, 0, 0, 10, 50, 50]
-    assert numbers(web + "[limits]\nconnections_per_s = 2\ndatagrams_per_s = 9") == [2, 5, 9, 9, 10, 50, 50]
+    assert numbers(web) == numbers(web + "[limits]") == [0, 0, 0, 0, 10, 50, 10]
+    assert numbers(web + "[limits]\nconnections_per_s = 2\ndatagrams_per_s = 9") == [2, 5, 9, 9, 10, 50, 10]
     assert numbers(web + "[limits]\nconnections_per_s = 1000000\nconnections_burst = 1\nicmp_per_s = 1\nrst_per_s = 2\n"
                          "challenge_acks_per_s = 3") == [1000000, 1, 0, 0, 1, 2, 3]
     assert numbers(SENSOR + "query_port = 5005\n[limits]\ndatagrams_per_s = 9")[2] == 9

@@ -1,6 +1,9 @@
 """RFC 5961: what a blind attacker may try: RST, SYN and ACK, and data, with guessed numbers."""
 import pytest
-from device import connect
+from device import Device, connect
+
+LIMIT, SECOND_MS = 10, 1024     # challenge ACKs on a connection
+
 
 def test_rst_must_be_exact(device):
     client = connect(device)
@@ -29,8 +32,8 @@ def test_impossible_acks_are_challenged(device):
 
 def test_challenges_are_limited(device):
     client = connect(device)
-    assert sum(len(client.segment("S")) for _ in range(200)) == 50
-    assert device.count("tcp_challenge_limited") == 150
+    assert sum(len(client.segment("S")) for _ in range(200)) == LIMIT
+    assert device.count("tcp_challenge_limited") == 200 - LIMIT
 
 
 GET = b"GET /nope HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -115,10 +118,60 @@ def test_ack_of_what_was_sent_and_went_back(device):
 def test_challenges_come_back_after_a_second(device):
     """Section 7."""
     client = connect(device)
-    for _ in range(60):
-        client.segment("S")
-    device.pass_ms(1001)
-    assert len(client.segment("S")) == 1
+    for _ in range(4):
+        assert sum(len(client.segment("S")) for _ in range(60)) == LIMIT
+        device.pass_ms(SECOND_MS)
+
+
+@pytest.mark.parametrize("flags, ahead, ack", (("R", 7, 0), ("S", 7, 0), ("A", 0, 9000), ("A", 100_000, 0)))
+def test_a_good_guess_of_anothers_numbers_shows_nowhere_else(word, flags, ahead, ack):
+    """CVE-2016-5696: who forges the peer's address must not find out, by what is left for himself, what it brought about."""
+    left = []
+    for source in "10.0.2.2", "10.0.2.3":               # the address of an open connection, and one without any
+        device = Device(word=word)
+        peer, own = connect(device), connect(device, src="10.0.2.9", port=50000)
+        assert peer.segment(flags, seq=peer.seq + ahead, ack=peer.ack + ack)[0].flags == "A"
+        device.pass_ms(SECOND_MS)
+        peer.src = source
+        peer.segment(flags, seq=peer.seq + ahead, ack=peer.ack + ack)
+        left.append(sum(len(own.segment("S")) + len(own.segment("A", seq=own.seq - 1)) for _ in range(60)))
+    assert left == [LIMIT, LIMIT]
+
+
+def test_nobody_takes_anothers_answers(device):
+    """Whatever one connection asks for, a keep-alive on the next is answered, and so is a peer that was started anew."""
+    greedy, good = connect(device, src="10.0.2.9", port=50000), connect(device)
+    for _ in range(3):
+        for _ in range(60):
+            greedy.segment("S")
+            greedy.segment("A", seq=greedy.seq + 100_000)
+        answer, = good.segment("A", seq=good.seq - 1)
+        assert answer.flags == "A" and answer.ack == good.seq
+        challenge, = good.segment("S", seq=77, ack=0)
+        assert challenge.flags == "A" and challenge.ack == good.seq
+        device.pass_ms(SECOND_MS)
+
+
+def test_who_had_the_slot_before_has_taken_nothing(word):
+    device = Device(word=word, overrides={"TCP_SLOTS": 1, "PAGES": 1})
+    device.pass_ms(5000)
+    for source in "10.0.2.9", "10.0.2.2":
+        client = connect(device, src=source)
+        assert sum(len(client.segment("S")) for _ in range(200)) == LIMIT
+        assert client.segment("R") == [] and device.state("OPEN") == 0
+
+
+@pytest.mark.parametrize("at", (2 ** 31, 2 ** 32))
+def test_challenges_while_the_clock_wraps(word, at):
+    device = Device(word=word)
+    while device.now < at - 2 ** 29:
+        device.now += 2 ** 29 - 1
+        device.poll()
+    device.now = at + 1000 - 2 * SECOND_MS          # the clock is 0 at 1000
+    client = connect(device)
+    for _ in range(4):
+        assert sum(len(client.segment("S")) for _ in range(60)) == LIMIT
+        device.pass_ms(SECOND_MS)
 
 
 def test_answers_to_old_data_are_no_challenges(device):
@@ -136,9 +189,9 @@ def test_two_ends_that_disagree_do_not_acknowledge_each_other_for_ever(device):
     sent, answers = 1, client.segment("A", seq=client.seq + 100_000)
     while answers and sent < 1000:
         sent, answers = sent + 1, client.segment("A", seq=client.seq + 100_000, ack=answers[-1].seq)
-    assert sent == 51 and device.count("tcp_ack_limited") == 1 and device.count("tcp_out_of_window") == 51
+    assert sent == LIMIT + 1 and device.count("tcp_ack_limited") == 1 and device.count("tcp_out_of_window") == LIMIT + 1
     assert client.segment("A", seq=client.seq - 1) == []            # a keep-alive in the same second
-    device.pass_ms(1000)
+    device.pass_ms(SECOND_MS)
     answer, = client.segment("A", seq=client.seq - 1)
     assert answer.flags == "A" and answer.ack == client.seq and device.count("tcp_challenge") == 0
 

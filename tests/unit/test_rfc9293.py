@@ -337,14 +337,20 @@ def test_an_ack_while_the_window_is_probed_does_not_lie_beyond_it(word):
 
 # ---- 3.8.6: a window that shrinks ------------------------------------------------------------------------------------------
 
-def test_3_8_6_a_window_that_shrank_to_zero_is_probed(word):
-    """MUST-35, SHLD-17: with data in flight, too; a peer that answers is not given up, whatever it still holds back."""
+def shrunk(word):
+    """A peer that shuts its window while ten segments are in flight, and has got none of them."""
     peer = Client(Device(word=word, assets=site()), window=14600)
     peer.open()
     peer.sends("PA", BIG)
     peer.expects_run(0, [1460] * 10, lost=range(10))
     peer.window = 0
     peer.sends(ack=0)
+    return peer
+
+
+def test_3_8_6_a_window_that_shrank_to_zero_is_probed(word):
+    """MUST-35, SHLD-17: with data in flight, too; a peer that answers is not given up, whatever it still holds back."""
+    peer = shrunk(word)
     for _ in range(20):
         peer.waits(60_000)
         while peer.waiting:
@@ -359,12 +365,7 @@ def test_3_8_6_a_window_that_shrank_to_zero_is_probed(word):
 
 
 def test_3_8_6_who_does_not_answer_the_probes_is_given_up(word):
-    peer = Client(Device(word=word, assets=site()), window=14600)
-    peer.open()
-    peer.sends("PA", BIG)
-    peer.expects_run(0, [1460] * 10, lost=range(10))
-    peer.window = 0
-    peer.sends(ack=0)
+    peer = shrunk(word)
     peer.device.pass_ms(400_000)
     assert peer.device.count("tcp_timeout") == 1 and peer.device.state("OPEN") == 0
 

@@ -15,7 +15,7 @@ from barewire.inline import inline
 from barewire.nic import fifo, phy
 from barewire.nic.block import memory
 from barewire.nic.fifo import (BASE, BUFFER, CHECK, ERRORS, HEAD, LENGTH, LOST, NEWS, OVERFLOW, SHARED, STUCK, TROUBLE, flush,
-                               frame, release)      # noqa: F401  the last three are a driver's to have
+                               frame, reads, release)       # noqa: F401  the last four are a driver's to have
 from barewire.nic.phy import link, news             # noqa: F401  so are these
 from barewire.nic.pad import pad_words
 

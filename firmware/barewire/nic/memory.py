@@ -201,6 +201,19 @@ def full(n: ptr32) -> int:
 
 
 @inline
+def reads(n: ptr32, address: int, size: int) -> int:
+    """Whether payload that waits to be taken lies in the `size` bytes at `address`."""
+    found = 0
+    k = n[_SENT] - n[_TAKEN] & 0xFFFF
+    while k and found == 0:
+        entry = ptr32(n[_RING] + ((n[_SENT] - k & _TX_MASK) << 4))
+        if entry[3] and entry[2] >= address and entry[2] < address + size:
+            found = 1
+        k = k - 1
+    return found
+
+
+@inline
 def send(n: ptr32, length: int, payload: int, size: int):
     """Send `length` bytes of the buffer that room() gave, then `size` bytes at `payload`."""
     _queue(n, n[_HEADS] + ((n[_HEADS_SENT] & (TX_HEADERS - 1)) << _HEAD_SHIFT) + _FRAME, length, payload, size)

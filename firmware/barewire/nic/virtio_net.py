@@ -306,6 +306,28 @@ def full(n: ptr32) -> int:
 
 
 @inline
+def reads(n: ptr32, address: int, size: int) -> int:
+    """Whether the card may still have to read payload that lies in the `size` bytes at `address`.
+
+    Buffers come back in any order (2.7.8), so all are looked at; a free one is made to say that it has no payload.
+    """
+    found = 0
+    k = n[_FREE_COUNT]
+    if k != TX_HEADERS:
+        free = ptr16(n[_FREE])
+        while k:
+            k = k - 1
+            ptr32(n[_TX_DESC] + (free[k] << 4))[3] = 0
+        d = ptr32(n[_TX_DESC] + (RX_SIZE << 4))
+        while k < TX_HEADERS and found == 0:
+            if d[3] & _NEXT and d[4] >= address and d[4] < address + size:
+                found = 1
+            d = ptr32(int(d) + 32)
+            k = k + 1
+    return found
+
+
+@inline
 def segments(n: ptr32) -> int:
     """Whether the card cuts a TCP segment that is larger than the peer's: segment() may be called."""
     return n[_SEGMENTS]

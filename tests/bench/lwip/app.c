@@ -1,15 +1,12 @@
 // What a careful C programmer writes on lwIP's raw API in the place of an appliance: UDP echo on port 7 (RFC 862), 28-byte
 // readings to a collector, and a page of 1 KiB over HTTP, whose answer is there before the request. The request is hardly
 // looked at: what it costs is lwIP. No timers run while instructions are counted.
-#include <string.h>
-
-#include "lwip/etharp.h"
 #include "lwip/init.h"
 #include "lwip/tcp.h"
 #include "lwip/udp.h"
-#include "netif/ethernet.h"
 
 #include "app.h"
+#include "interface.h"
 
 struct netif card;
 static struct udp_pcb *sensor;
@@ -59,30 +56,11 @@ void app_sensor(void) {
     pbuf_free(p);
 }
 
-static netif_linkoutput_fn linkoutput;
-
-static err_t set_up(struct netif *netif) {
-    static const u8_t mac[6] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
-    memcpy(netif->hwaddr, mac, 6);
-    netif->hwaddr_len = 6;
-    netif->mtu = 1500;
-    netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_LINK_UP;
-    netif->output = etharp_output;
-    netif->linkoutput = linkoutput;
-    return ERR_OK;
-}
-
 void app_start(netif_linkoutput_fn send) {
-    ip4_addr_t address, mask, gateway, collector;
-    IP4_ADDR(&address, 10, 0, 2, 15);
-    IP4_ADDR(&mask, 255, 255, 255, 0);
-    IP4_ADDR(&gateway, 10, 0, 2, 2);
+    ip4_addr_t collector;
     IP4_ADDR(&collector, 10, 0, 2, 2);
-    linkoutput = send;
     lwip_init();
-    netif_add(&card, &address, &mask, &gateway, NULL, set_up, ethernet_input);
-    netif_set_default(&card);
-    netif_set_up(&card);
+    interface_open(&card, send);
 
     struct udp_pcb *echo = udp_new();
     udp_bind(echo, IP_ANY_TYPE, 7);

@@ -4,26 +4,13 @@
 // which nothing happens. The answer is the number of frames sent, and each with its length. As a driver with DMA does it, a
 // frame lies in its pbuf when lwIP is called, a fresh pbuf takes its place, and what is sent stays referenced until later.
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "lwip/pbuf.h"
-
 #include "app.h"
+#include "interface.h"
 
-enum { SENSOR = 0, NOTHING = 0xFFFF, RING = 4 };
-static struct pbuf *sent[RING], *next;
-static u16_t head, tail;
-
-static err_t send(struct netif *netif, struct pbuf *p) {
-    struct pbuf **place = &sent[head++ % RING];
-    if (*place) {
-        pbuf_free(*place);
-    }
-    pbuf_ref(p);
-    *place = p;
-    return ERR_OK;
-}
+enum { SENSOR = 0, NOTHING = 0xFFFF };
+static struct pbuf *next;
 
 static void get(void *to, size_t size) {
     for (char *at = to; size; ) {
@@ -49,7 +36,7 @@ static void mark(void) {
 }
 
 int main(void) {
-    app_start(send);
+    app_start(wire_send);
     for (;;) {
         static u8_t frame[65536];
         u16_t length, number;
@@ -73,12 +60,12 @@ int main(void) {
             card.input(p, &card);
             mark();
         }
-        number = head - tail;
+        number = wire_waiting();
         tell(&number, 2);
-        for (; tail != head; tail++) {
-            struct pbuf *p = sent[tail % RING];
-            tell(&p->tot_len, 2);
-            tell(frame, pbuf_copy_partial(p, frame, p->tot_len, 0));
+        for (; number; number--) {
+            length = wire_take(frame, sizeof frame - 1);
+            tell(&length, 2);
+            tell(frame, length);
         }
     }
 }

@@ -1,14 +1,10 @@
 // The module `card` for MicroPython with lwIP in an image: virtio-net over virtio-mmio (Virtual I/O Device Version 1.2; QEMU's
 // microvm), as plainly as MicroPython's ports drive their cards: a frame is copied into a pbuf, and out of one.
-#include <string.h>
-
-#include "lwip/etharp.h"
-#include "lwip/netif.h"
 #include "lwip/timeouts.h"
-#include "netif/ethernet.h"
 #include "py/mphal.h"
 #include "py/runtime.h"
 
+#include "interface.h"
 #include "machine.h"
 
 #define SLOTS           0xfeb00000u     // QEMU hw/i386/microvm.c: 8 slots of 512 bytes, interrupts from 5 on
@@ -28,15 +24,9 @@ static struct queue {
 static uint32_t base;
 static struct netif netif;
 
-int mp_mod_network_prefer_dns_use_ip_version = 4;       // extmod/modnetwork.c, which comes with another interface
-
 int puts(const char *text) {        // extmod/modlwip.c says so what it does not know
     mp_printf(&mp_plat_print, "%s\n", text);
     return 0;
-}
-
-u32_t sys_now(void) {
-    return mp_hal_ticks_ms();
 }
 
 static uint16_t used(struct queue *q) {
@@ -61,18 +51,6 @@ static err_t send(struct netif *nothing, struct pbuf *p) {
     }
     q->descriptors[id].length = HEADER + pbuf_copy_partial(p, q->buffers[id] + HEADER, p->tot_len, 0);
     give(TX, id);
-    return ERR_OK;
-}
-
-static err_t set_up(struct netif *n) {
-    static const u8_t mac[6] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x58};
-    memcpy(n->hwaddr, mac, 6);
-    n->hwaddr_len = 6;
-    n->mtu = 1500;
-    n->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_LINK_UP;
-    n->output = etharp_output;
-    n->linkoutput = send;
-    NETIF_SET_CHECKSUM_CTRL(n, NETIF_CHECKSUM_ENABLE_ALL);
     return ERR_OK;
 }
 
@@ -117,13 +95,7 @@ static mp_obj_t card_open(void) {
         give(RX, i);
     }
     interrupts_route(5 + slot, base + INTERRUPT_STATUS, base + INTERRUPT_ACK);
-    ip4_addr_t address, mask, gateway;
-    IP4_ADDR(&address, 10, 0, 2, 15);
-    IP4_ADDR(&mask, 255, 255, 255, 0);
-    IP4_ADDR(&gateway, 10, 0, 2, 2);
-    netif_add(&netif, &address, &mask, &gateway, NULL, set_up, ethernet_input);
-    netif_set_default(&netif);
-    netif_set_up(&netif);
+    interface_open(&netif, send);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(card_open_obj, card_open);
@@ -138,10 +110,7 @@ static mp_obj_t card_poll(void) {
     }
     uint32_t id = q->used.ring[q->seen % SIZE].id, length = q->used.ring[q->seen % SIZE].length - HEADER;
     q->seen++;
-    struct pbuf *p = pbuf_alloc(PBUF_RAW, length, PBUF_POOL);
-    if (p != NULL) {
-        pbuf_take(p, q->buffers[id] + HEADER, length);
-    }
+    struct pbuf *p = frame_copied(q->buffers[id] + HEADER, length);
     int protocol = q->buffers[id][HEADER + 23];
     give(RX, id);
     if (p != NULL && netif.input(p, &netif) != ERR_OK) {
@@ -162,16 +131,5 @@ static mp_obj_t card_idle(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(card_idle_obj, card_idle);
 
-static const mp_rom_map_elem_t names[] = {
-    { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_card) },
-    { MP_ROM_QSTR(MP_QSTR_open), MP_ROM_PTR(&card_open_obj) },
-    { MP_ROM_QSTR(MP_QSTR_poll), MP_ROM_PTR(&card_poll_obj) },
-    { MP_ROM_QSTR(MP_QSTR_idle), MP_ROM_PTR(&card_idle_obj) },
-};
-static MP_DEFINE_CONST_DICT(globals, names);
-
-const mp_obj_module_t card_module = {
-    .base = { &mp_type_module },
-    .globals = (mp_obj_dict_t *)&globals,
-};
+MODULE_CARD(FUNCTION(open), FUNCTION(poll), FUNCTION(idle));
 MP_REGISTER_MODULE(MP_QSTR_card, card_module);
