@@ -66,8 +66,8 @@ class Firmware:
         self.root = root
         self.board_name = board
         self.overrides = dict(overrides or {})
-        unlimited = importlib.import_module("image.config").UNLIMITED
-        self.constants = {**unlimited, **config} if isinstance(config, dict) else config.constants()
+        absent = importlib.import_module("image.config").ABSENT
+        self.constants = {**absent, **config} if isinstance(config, dict) else config.constants()
         self._config = config
         self._assets = assets
         self.console = io.StringIO() if console is None else console
@@ -219,7 +219,7 @@ def load(config, board="microvm", word=None, assets=None, checked=False, port=No
          overrides=None, root=FIRMWARE):
     """A Firmware of its own.
 
-    config: image.config.Config or a dict of its constants, where those of limits may be absent.  word: 32 or 64, by
+    config: image.config.Config or a dict of its constants, where those that ABSENT of image.config has may be left out.  word: 32 or 64, by
     default the board's.  checked: wrap hot arithmetic at the word size (always so for 32).  port: stands in for the C
     module of the board.  seed: of the entropy.  clock: default is virtual time.  console: a text stream for print.
     overrides: board constants to change, for instance {"NIC": "memory", "TCP_SLOTS": 4}.  root: the firmware folder.

@@ -13,7 +13,7 @@ from pathlib import Path
 READINGS = Path(__file__).resolve().parent.parent / "firmware" / "app" / "readings.py"
 KNOWN = {
     "appliance": ("name",),
-    "net": ("address", "gateway", "mac", "allow"),
+    "net": ("address", "gateway", "mac", "allow", "busy_poll_ms"),
     "sensor": ("source", "period_ms", "collector", "query_port", "allow"),
     "http": ("port", "root", "allow"),
     "udp": ("echo_port", "allow"),
@@ -26,11 +26,12 @@ EVERYBODY = IPv4Network("0.0.0.0/0")
 NO_HOSTS = [IPv4Network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")]      # RFC 1122 section 3.2.1.3
 ALWAYS = {"icmp_per_s": 10, "rst_per_s": 50, "challenge_acks_per_s": 50}    # limits where nothing is said
 LEAST_BURST = 5             # of a limit that has none of its own: a browser opens some connections at once
-UNLIMITED = {"NETWORKS": b"", "NET_ALLOW": 0, "HTTP_ALLOW": 0, "UDP_ALLOW": 0, "SENSOR_ALLOW": 0, "CONNECTIONS_PER_S": 0,
+ABSENT = {"NETWORKS": b"", "NET_ALLOW": 0, "HTTP_ALLOW": 0, "UDP_ALLOW": 0, "SENSOR_ALLOW": 0, "CONNECTIONS_PER_S": 0,
              "CONNECTIONS_BURST": 0, "DATAGRAMS_PER_S": 0, "DATAGRAMS_BURST": 0,
-             **{key.upper(): number for key, number in ALWAYS.items()}}     # the constants where no limit is configured
+             **{key.upper(): number for key, number in ALWAYS.items()}, "BUSY_POLL_MS": 0}      # constants where nothing is said
 MOST_A_SECOND = 1_000_000   # limits.py counts thousandths in words of 31 bits
 PERIOD_MS = 1000            # between readings where nothing else is said
+LONGEST_BUSY_MS = 1000      # without sleep after an answer
 DAY_MS = 86_400_000
 KINDS = {str: "a text in quotes", int: "a whole number", list: "a list in [ ]"}
 
@@ -48,6 +49,7 @@ class Config:
     prefix: int
     gateway: int
     mac: bytes                  # b"": the card's own
+    busy_poll_ms: int           # how long it stays awake after an answer
     sensor: bool
     source: str
     period_ms: int
@@ -72,6 +74,7 @@ class Config:
             "PREFIX": self.prefix,
             "GATEWAY": self.gateway,
             "MAC": self.mac,
+            "BUSY_POLL_MS": self.busy_poll_ms,
             "SENSOR": self.sensor,
             "SENSOR_SOURCE": self.source,
             "SENSOR_PERIOD_MS": self.period_ms,
@@ -202,7 +205,11 @@ def check_net(document: Document) -> dict:
         if gateway == address:
             document.fail("net", "gateway", f"{gateway} is the appliance's own address; write the router's")
         refuse_edge(document, "net", "gateway", gateway, network)
-    return {"address": int(address), "prefix": int(bits), "gateway": int(gateway), "mac": check_mac(document)}
+    busy_poll_ms = document.get("net", "busy_poll_ms", int, 0)
+    if not 0 <= busy_poll_ms <= LONGEST_BUSY_MS:
+        document.fail("net", "busy_poll_ms", f"{busy_poll_ms} is not from 0 (sleep at once) to {LONGEST_BUSY_MS}; correct it")
+    return {"address": int(address), "prefix": int(bits), "gateway": int(gateway), "mac": check_mac(document),
+            "busy_poll_ms": busy_poll_ms}
 
 
 def refuse_edge(document: Document, section: str, key: str, address: IPv4Address, network: IPv4Network):

@@ -22,6 +22,7 @@ from .word import i32
 if config.HTTP:
     import assets
 
+BUSY_LOOKS = 16         # times as many looks before the clock is read again, where it does not sleep for a while
 FRAMES = 64             # frames a turn, before the sensor, the timers and the card get theirs
 EVENTS = 64             # events a poll, so that the caller can tell the time again
 TIMER_MS = 60000        # the timers run at least this often
@@ -163,7 +164,7 @@ def turn(n: ptr32, s: ptr32, t: ptr32, tick: int) -> int:
     clock(s, tick)
     event = 0
     frames = FRAMES
-    looks = board.SPIN
+    looks = board.SPIN * BUSY_LOOKS if config.BUSY_POLL_MS else board.SPIN
     again = 1
     while again:
         again = 0
@@ -180,6 +181,9 @@ def turn(n: ptr32, s: ptr32, t: ptr32, tick: int) -> int:
                 if length == 0:
                     break
                 size = receive(s, ptr16(driver.frame(n)), length)
+            if config.BUSY_POLL_MS:
+                if size > 0 or s[CURRENT]:
+                    s[SPOKEN_AT] = s[NOW]
             if config.HTTP:
                 if s[CURRENT]:
                     c = ptr32(s[CURRENT])
@@ -213,6 +217,9 @@ def turn(n: ptr32, s: ptr32, t: ptr32, tick: int) -> int:
                     if looks:
                         event = 0
                         again = 1
+                    elif config.BUSY_POLL_MS:
+                        if i32(s[NOW] - s[SPOKEN_AT]) >= 0 and i32(s[NOW] - s[SPOKEN_AT]) < config.BUSY_POLL_MS:
+                            event = 0
     return event
 
 

@@ -20,6 +20,8 @@ def _words(n=1):
 
 # Time: the caller's tick (30 bits), our clock, the uptime in 64 bits
 TICK, NOW, UPTIME_HIGH, TIMER_AT = _words(), _words(), _words(), _words()
+# When we last answered somebody, where that keeps us awake
+SPOKEN_AT = _words()
 # The frame in work: the slot it belongs to (address, 0 none), its fresh data (address, bytes)
 CURRENT, DATA, DATA_BYTES = _words(), _words(), _words()
 # The segment without data that answers it: flags (0 none), and its fields

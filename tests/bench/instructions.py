@@ -29,9 +29,10 @@ BARRIER = 0x0A000263            # 10.0.2.99 asks behind each frame: the answer t
 
 # The registers whose accesses are written down: frames waiting; one that is read for each frame; data to send
 CARDS = {"lm3s6965evb": (0x40048034, 0x40048010, 0x40048010), "mps2_an385": (0x4020007C, 0x40200040, 0x40200020)}
+NEW = "GET, its request new"     # "GET 1 KiB and its ACK" is one whose bytes came before (http_known.py)
 WHAT = ("UDP echo 22 B", "UDP echo 256 B", "UDP echo 1472 B", "ICMP echo 56 B", "ARP reply", "sensor datagram alone",
-        "GET 1 KiB and its ACK", "whole connection", "idle turn")
-GOALS = dict(zip(WHAT, (450, 800, 2600, 450, 250, 180, 3300, 5600, 20)))      # of the LM3S6965EVB
+        "GET 1 KiB and its ACK", NEW, "whole connection", "idle turn")
+GOALS = dict(zip(WHAT, (450, 800, 2600, 450, 250, 180, 3300, 3300, 5600, 20)))      # of the LM3S6965EVB
 
 
 def plugin() -> Path:
@@ -161,21 +162,31 @@ class Counted:
         return [count for took, count in self.looks() if took][::2]
 
 
+def request(k: int = 23) -> bytes:
+    """A request of the same length for each k, and with other bytes than the one before."""
+    return b"GET / HTTP/1.1\r\nHost: %c\r\n\r\n" % (ord("a") + k % 26)
+
+
 def connection(wire: Counted, port: int) -> None:
-    """SYN, ACK, two requests with their ACKs, FIN, ACK: seven frames to the appliance."""
-    seq, request = 5000, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    """SYN, ACK, three requests with their ACKs, of which the first is new and the last is not, FIN, ACK: STEPS frames."""
+    seq = 5000
     ack = Segment(wire.send(tcp(SYN, seq, port=port, options=mss(1460)))[0]).seq + 1
     seq += 1
     wire.send(tcp(ACK, seq, ack, port=port))
-    for _ in range(2):
-        answers = [Segment(frame) for frame in wire.send(tcp(PSH | ACK, seq, ack, request, port=port))]
+    for asked in request(port % 20), request(), request():
+        answers = [Segment(frame) for frame in wire.send(tcp(PSH | ACK, seq, ack, asked, port=port))]
         assert b"".join(s.data for s in answers).startswith(b"HTTP/1.1 200") and sum(len(s.data) for s in answers) > 1024
-        seq += len(request)
+        seq += len(asked)
         ack += sum(len(s.data) for s in answers)
         wire.send(tcp(ACK, seq, ack, port=port))
     answers = [Segment(frame) for frame in wire.send(tcp(FIN | ACK, seq, ack, port=port))]
     assert answers[-1].flags & FIN
     wire.send(tcp(ACK, seq + 1, ack + 1, port=port))
+
+
+# Of connection()'s frames, those of each operation; a whole connection has one request
+STEPS = 10
+PARTS = {"GET 1 KiB and its ACK": (6, 7), NEW: (2, 3), "whole connection": (0, 1, 6, 7, 8, 9)}
 
 
 def packets(board: str, image: Path, greetings: tuple[bytes, ...] = ()) -> dict[str, int]:
@@ -194,9 +205,9 @@ def packets(board: str, image: Path, greetings: tuple[bytes, ...] = ()) -> dict[
         counts, looks = wire.taken()[len(greetings):], wire.looks()
     least = {name: min(counts[k * TIMES:(k + 1) * TIMES]) for k, (name, _) in enumerate(kinds)}
     rest = counts[len(kinds) * TIMES:]
-    one = [min(rest[k::8]) for k in range(8)]     # SYN ACK GET ACK GET ACK FIN ACK
-    least["GET 1 KiB and its ACK"] = one[4] + one[5]
-    least["whole connection"] = sum(one) - one[4] - one[5]
+    one = [min(rest[k::STEPS]) for k in range(STEPS)]
+    for what, steps in PARTS.items():
+        least[what] = sum(one[k] for k in steps)
     # from a look in vain to the next. After some of them (board.SPIN) everyday Python goes to sleep, once for any number of
     # empty turns; what that takes depends on the time of day, as it sets the clock's alarm.
     least["idle turn"] = statistics.mode(min(a, b) for (took, a), (took_too, b) in zip(looks, looks[1:]) if not took and not took_too)
@@ -213,9 +224,9 @@ def executed(board: str, what: str, code: tuple[int, int]) -> tuple[int, Counter
             else:
                 connection(wire, 40000 + k)
         spans = wire.executed()
-    frames_each = 1 if what in single else 8                # SYN ACK GET ACK GET ACK FIN ACK
+    frames_each = 1 if what in single else STEPS
     least = [min(spans[k::frames_each], key=lambda span: span[0]) for k in range(frames_each)]
-    wanted = {"GET 1 KiB and its ACK": least[4:6], "whole connection": least[:4] + least[6:]}.get(what, least)
+    wanted = [least[k] for k in PARTS.get(what, (0,))]
     return sum(count for count, _ in wanted), sum((one for _, one in wanted), Counter())
 
 

@@ -112,14 +112,14 @@ def prepare(pages: dict[str, bytes]) -> tuple[Path, Path]:
     return kernel, image
 
 
-def command(disk: tuple[Path, Path], role: str, netdev: str = NETDEV, memory: int = MEMORY) -> list[str]:
-    """QEMU's command line: the same machine type and card as an appliance's. role: nginx, sensor.
+def command(disk: tuple[Path, Path], role: str, netdev: str = NETDEV, memory: int = MEMORY, idle: str = "hlt") -> list[str]:
+    """QEMU's command line: the same machine type and card as an appliance's. role: nginx, sensor; idle: hlt, poll.
 
     The guest sees the host's time-stamp counter. On a busy host its own attempt to time it against the PIT fails, and then
     it hangs for want of a clock, so it is told the frequency.
     """
     clock = re.search(r"cpu MHz\s*: ([\d.]+)", Path("/proc/cpuinfo").read_text())
-    words = f"console=ttyS0 quiet panic=-1 reboot=t ipv6.disable=1 with={role}"
+    words = f"console=ttyS0 quiet panic=-1 reboot=t ipv6.disable=1 with={role}" + " idle=poll" * (idle == "poll")
     if clock:
         words += f" tsc_early_khz={1000 * float(clock[1]):.0f}"
     return [*GUARD, "qemu-system-x86_64", "-M", "microvm,acpi=on", "-accel", "tcg", "-m", str(memory),
@@ -129,9 +129,9 @@ def command(disk: tuple[Path, Path], role: str, netdev: str = NETDEV, memory: in
 
 
 @contextlib.contextmanager
-def running(disk: tuple[Path, Path], role: str, seconds: float = 60):
+def running(disk: tuple[Path, Path], role: str, seconds: float = 60, idle: str = "hlt"):
     """The guest on TAP, ready. Gives the process."""
-    process = subprocess.Popen(command(disk, role), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(command(disk, role, idle=idle), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     timer = threading.Timer(seconds, process.kill)
     timer.start()
     try:

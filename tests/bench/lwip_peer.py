@@ -158,6 +158,7 @@ def rounds(device: Device, peer: Peer) -> dict[str, list[range]]:
     some("ICMP echo 64 B", lambda k: answers(peer, icmp(data=bytes(range(64))), bytes(range(64))))
     connection = Connection(peer, 39000)
     some("GET 1 KiB and its ACK", lambda k: native.get(connection))
+    some(instructions.NEW, lambda k: native.get(connection, instructions.request(k)))
     some("whole connection", lambda k: native.whole(peer, 40000 + k))
     return found
 

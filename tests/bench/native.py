@@ -24,9 +24,8 @@ from tests.bench import instructions
 FOLDER = ROOT / "build" / "bench" / "native"
 TIMES = 5                       # twice as many connections fit into one turn of the stack (FRAMES)
 NOW, ALL = 10000, 65535         # ms: announced, and no sensor reading is due
-REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
-# Operation: the goal, and what peers were once measured to take for it (callgrind on gcc 12.2 builds, frames in memory), in
+# Operation: the goal, if any, and what peers were once measured to take for it (callgrind on gcc 12.2 builds, frames in memory), in
 # the order of PEERS. lwIP is measured: lwip_peer.py.
 PEERS = "smoltcp 0.13", "Mongoose 7.22"
 WHAT = {
@@ -34,6 +33,7 @@ WHAT = {
     "sensor datagram": (240, 800, 990),
     "ICMP echo 64 B": (420, 1159, 2247),
     "GET 1 KiB and its ACK": (2000, 5007, 34943),
+    instructions.NEW: (None, 5007, 34943),
     "whole connection": (5500, 12655, 47033),
 }
 
@@ -88,9 +88,9 @@ class Recorder(Peer):
         return [frame for _, sent in self.answers for frame in sent]
 
 
-def get(connection: Connection) -> None:
+def get(connection: Connection, asked: bytes = instructions.request()) -> None:
     before = len(connection.got)
-    connection.give(REQUEST)
+    connection.give(asked)
     assert connection.got.startswith(b"HTTP/1.1 200", before) and len(connection.got) - before > 1024
     connection.say(ACK)
 
@@ -117,7 +117,8 @@ def operations(what: str, peer: Recorder, times: int) -> None:
         if not hasattr(peer, "connection"):
             peer.connection = Connection(peer)
         for _ in range(times):
-            get(peer.connection)
+            peer.gets = getattr(peer, "gets", 0) + 1
+            get(peer.connection, *[instructions.request(peer.gets)] * (what == instructions.NEW))
 
 
 def recorded(what: str, appliance: targets.Appliance) -> tuple[list, list]:

@@ -1,10 +1,11 @@
 """Instructions per operation on x86-64 (tests/bench/native.py). They repeat to the instruction."""
 import pytest
 
-from tests.bench import native
+from tests.bench import instructions, native
 
 # Where a figure lies above its goal, this is what it must not exceed
-MOST = {"UDP echo 32 B": 400, "sensor datagram": 240, "ICMP echo 64 B": 420, "GET 1 KiB and its ACK": 2000, "whole connection": 5500}
+MOST = {"UDP echo 32 B": 400, "sensor datagram": 240, "ICMP echo 64 B": 420, "GET 1 KiB and its ACK": 2000,
+        instructions.NEW: 2100, "whole connection": 5500}
 
 
 @pytest.mark.parametrize("what", native.WHAT)

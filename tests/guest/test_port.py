@@ -1,9 +1,12 @@
 """The x86-64 port by itself: console, clock, sleep, memory, entropy, and how it stops. See image/port/x86_64."""
+import re
+import subprocess
 import time
 
 import pytest
 
 from image.qemu import Qemu
+from tests.guest.monitor import Monitor
 
 MIB = 1 << 20
 
@@ -48,6 +51,31 @@ def test_idle_does_not_sleep_when_the_index_has_moved(boot):
     """)
     moved, same = numbers(console)
     assert moved < 50_000 and same > 290_000
+
+
+def test_interrupts_are_held_back_on_the_way_to_sleep_only(freeze, tmp_path):
+    """A program that keeps busy takes them; the flag is bit 9 (Intel SDM vol. 1, figure 3-8)."""
+    control = tmp_path / "qmp"
+    image = freeze("""
+        import array, port, uctypes
+        a = array.array('H', [7])
+        port.idle(1, 0, 0)                              # to its end
+        port.idle(1000, uctypes.addressof(a), 6)        # not at all
+        print('busy')
+        while True: pass
+    """)
+    with Qemu(image=image, extra=["-qmp", f"unix:{control},server=on,wait=off"]) as machine:
+        machine.wait_for("^busy")
+        monitor = Monitor(control)
+        said = monitor.do("human-monitor-command", **{"command-line": "info registers"})
+        monitor.close()
+    assert int(re.search("RFL=([0-9a-f]{8})", said)[1], 16) & 1 << 9
+
+
+def test_nothing_lies_below_the_stack_pointer(appliance):
+    """An interrupt writes there: no code of the image, the libraries' and the native Python's neither, has a red zone."""
+    code = subprocess.run(["objdump", "-d", appliance], capture_output=True, text=True, check=True).stdout
+    assert code.count("(%rsp)") > 1000 and not re.findall(r"-0x[0-9a-f]+\(%rsp.*", code)
 
 
 @pytest.mark.parametrize("memory", [3, 4, 64])

@@ -13,33 +13,11 @@ from hostsim import datagram
 from image import build
 from image.qemu import Qemu
 from image.settings import ROOT
+from tests.guest.monitor import Monitor
 from tests.guest.test_run import free_port
 
 BOARD = "lm3s6965evb"
 EXAMPLE = ROOT / "firmware" / "app" / "thermometer.toml"
-
-
-class Monitor:
-    """The machine's control socket."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(5)
-        self.socket.connect(str(path))
-        self.lines = self.socket.makefile("rw")
-        assert "QMP" in json.loads(self.lines.readline())
-        self.do("qmp_capabilities")
-
-    def do(self, command, **arguments):
-        self.lines.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
-        self.lines.flush()
-        while "return" not in (answer := json.loads(self.lines.readline())):
-            assert "event" in answer, answer
-        return answer["return"]
-
-    def close(self):
-        self.lines.close()
-        self.socket.close()
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,8 @@ def network():
         yield
 
 
-def configuration(folder: Path, period_ms: int = 60000, files: dict | None = None, collector: bool = True) -> Path:
+def configuration(folder: Path, period_ms: int = 60000, files: dict | None = None, collector: bool = True,
+                  busy_poll_ms: int = 0) -> Path:
     """An appliance.toml in `folder` for this network, its pages being `files` (name -> bytes)."""
     root = folder / "www"
     root.mkdir(parents=True, exist_ok=True)
@@ -88,6 +89,7 @@ name = "{folder.name}"
 address = "{DEVICE}/24"
 gateway = "{HOST}"
 mac = "52:54:00:12:34:56"
+busy_poll_ms = {busy_poll_ms}
 [sensor]
 source = "counter"
 period_ms = {period_ms}

@@ -66,6 +66,30 @@ def test_an_hour_of_readings_takes_seconds(word, version):
         assert abs(reading.uptime - 1000 * (reading.sequence - 1)) <= 10 and reading.device == 0x1234
 
 
+@pytest.mark.parametrize("word", [64, 32])
+def test_an_answer_keeps_it_awake_where_that_is_configured(word):
+    """[net] busy_poll_ms: poll() asks for another look at once, so many milliseconds long; a frame for others changes nothing."""
+    clock = VirtualClock()
+    appliance, peer = world(clock, more={"BUSY_POLL_MS": 20}, word=word, overrides={"SPIN": 3})
+    run_until(clock, 100, appliance, peer)
+
+    def awake(milliseconds):
+        """Whether it wants another look, each millisecond from now."""
+        looks = []
+        for _ in range(milliseconds):
+            looks.append(appliance.step() == 0)
+            clock.advance(1)
+            peer.step()
+        return looks
+
+    assert awake(3) == [False] * 3
+    body = packets.udp(HOST, 4000, OURS, 7, b"awake?")
+    peer.link.send(packets.ipv4(MAC, HOST_MAC, HOST, OURS, packets.UDP, body))
+    assert awake(40) == [True] * 20 + [False] * 20
+    peer.link.send(packets.ipv4(MAC, HOST_MAC, HOST, OURS + 1, packets.UDP, body))
+    assert awake(3) == [False] * 3 and peer.answers == {b"awake?"}
+
+
 def test_a_bad_wire_loses_some_and_stops_nothing():
     clock = VirtualClock()
     faults = dict(loss=0.1, duplicate=0.1, reorder=0.1, corrupt=0.1, delay=2, jitter=5, seed=3)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image.config import UNLIMITED, ConfigError, load
+from image.config import ABSENT, ConfigError, load
 
 ROOT = Path(__file__).resolve().parents[2]
 READINGS = "from barewire.inline import inline\n\n@inline\ndef counter(now: int) -> int:\n    return now\n\n" \
@@ -78,6 +78,10 @@ def test_allow_lists_are_merged_and_packed(read):
     assert [constants[name] for name in ("NET_ALLOW", "HTTP_ALLOW", "UDP_ALLOW", "SENSOR_ALLOW")] == [2, 0, 1, 1]
 
 
+def test_it_sleeps_at_once_unless_told_otherwise(read):
+    assert [read(NET + text).constants()["BUSY_POLL_MS"] for text in ("", "busy_poll_ms = 0", "busy_poll_ms = 1000")] == [0, 0, 1000]
+
+
 def test_limits_and_what_holds_without_them(read):
     names = ("CONNECTIONS_PER_S", "CONNECTIONS_BURST", "DATAGRAMS_PER_S", "DATAGRAMS_BURST", "ICMP_PER_S", "RST_PER_S",
              "CHALLENGE_ACKS_PER_S")
@@ -87,7 +91,7 @@ def test_limits_and_what_holds_without_them(read):
         return [constants[name] for name in names]
 
     web = NET + '[http]\nroot = "www"\n[udp]\necho_port = 7\n'
-    assert UNLIMITED.items() <= read(web).constants().items()
+    assert ABSENT.items() <= read(web).constants().items()
     assert numbers(web) == numbers(web + "[limits]") == [0, 0, 0, 0, 10, 50, 50]
     assert numbers(web + "[limits]\nconnections_per_s = 2\ndatagrams_per_s = 9") == [2, 5, 9, 9, 10, 50, 50]
     assert numbers(web + "[limits]\nconnections_per_s = 1000000\nconnections_burst = 1\nicmp_per_s = 1\nrst_per_s = 2\n"
@@ -104,7 +108,7 @@ def test_limits_and_what_holds_without_them(read):
     ("x = " + 5000 * "1", "too long or too deep"),
     (b"\xff", "byte 0 is not UTF-8"),
     (NET + "[wifi]", "[wifi]: unknown section; there are [appliance], [net], [sensor], [http], [udp]"),
-    (NET + "mask = 24", "[net] mask: unknown key; this section has address, gateway, mac"),
+    (NET + "mask = 24", "[net] mask: unknown key; this section has address, gateway, mac, allow, busy_poll_ms"),
     ("[net]\naddress = 10", "[net] address: 10 is not a text in quotes"),
     ('[net]\naddress = "10.0.2.15"', "[net] address: \"10.0.2.15\" has no prefix length"),
     ('[net]\naddress = "10.0.2.15/31"', "[net] address: \"10.0.2.15/31\" has no prefix length from 1 to 30"),
@@ -116,6 +120,9 @@ def test_limits_and_what_holds_without_them(read):
     ('[net]\naddress = "10.0.2.15/24"\ngateway = "10.0.3.1"', "[net] gateway: 10.0.3.1 is outside 10.0.2.0/24"),
     ('[net]\naddress = "10.0.2.15/24"\ngateway = "10.0.2.15"', "[net] gateway: 10.0.2.15 is the appliance's own"),
     ('[net]\naddress = "10.0.2.15/24"\ngateway = "10.0.2.255"', "[net] gateway: 10.0.2.255 is the broadcast address"),
+    (NET + "busy_poll_ms = -1", "[net] busy_poll_ms: -1 is not from 0 (sleep at once) to 1000"),
+    (NET + "busy_poll_ms = 1001", "[net] busy_poll_ms: 1001 is not from 0"),
+    (NET + "busy_poll_ms = true", "[net] busy_poll_ms: True is not a whole number"),
     (NET + 'mac = "52-54-00-12-34-56"', "[net] mac: \"52-54-00-12-34-56\" is not six pairs"),
     (NET + 'mac = ""', "[net] mac: \"\" is not six pairs"),
     (NET + 'mac = "01:00:5e:00:00:01"', "[net] mac: 01:00:5e:00:00:01 is a multicast address"),

@@ -326,6 +326,18 @@ def test_a_card_that_wants_no_notification_gets_none_until_sleep(version, word):
     assert bench.wire.sent == [numbered(1), numbered(2)]
 
 
+@both
+def test_with_all_transmit_buffers_queued_it_looks_a_while_for_one_that_was_sent(version, word):
+    bench = Bench(version, word, SMALL).open()
+    while bench.push(numbered(1)):
+        pass
+    assert bench.do("full") and bench.do("sent", 5) == 0 and not bench.wire.sent
+    bench.do("arm")                                 # tells the card, which sends at once
+    assert bench.do("full") and bench.do("sent", 5) == 5 and len(bench.wire.sent) == 4
+    bench.do("flush")                               # takes them back
+    assert not bench.do("full") and bench.do("sent", 5) == 0
+
+
 OLD = [{"features": MAC | VERSION_1}, {}]       # a card without EVENT_IDX, and one that has it
 
 

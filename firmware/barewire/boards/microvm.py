@@ -19,7 +19,8 @@ HYSTART = const(True)           # TCP: RFC 9406, 128 bytes a slot and 0.5 KB of 
 SACK_HOLES = const(16)          # TCP: RFC 2018, 12 bytes each in a slot
 PAGES = const(32)               # buffers for dynamic answers ...
 PAGE_BYTES = const(16384)       # ... and their size
-NAP_US = const(100)             # while all transmit buffers are queued: the card is busy, and QEMU wants the processor
+FULL_LOOKS = const(20000)       # looks for one of the queued transmit buffers to be sent, some 0.1 ms: then the card waits ...
+NAP_US = const(100)             # ... for the processor: QEMU wants it
 SPIN = const(200)               # looks at the card before sleeping: an interrupt costs more than these
 
 from barewire import driver     # noqa: E402  after the constants: the driver reads them
@@ -55,7 +56,8 @@ def nic_where():
 def idle(n, ms):
     """Sleep until the card has something or `ms` have passed, whatever comes first."""
     if driver.full(n):
-        port.nap(NAP_US)
+        if not driver.sent(n, FULL_LOOKS):
+            port.nap(NAP_US)
     elif driver.arm(n):
         port.idle(ms, driver.used_index(n), driver.seen(n))     # flush() disarms: first comes what woke us
 

@@ -1,4 +1,4 @@
-"""virtio-net over virtio-mmio, legacy (version 1) and modern (version 2).
+"""virtio-net: the queues of a card that virtio_mmio.py starts.
 
 Follows Virtual I/O Device (VIRTIO) Version 1.2; section numbers stand where they apply.
 
@@ -23,53 +23,15 @@ from micropython import const
 
 from barewire.board import RX_BUFFERS, TX_HEADERS
 from barewire.inline import inline
+from barewire.nic import virtio_mmio
 from barewire.nic.block import memory
 from barewire.nic.pad import pad
-
-# ---- registers (4.2.2; legacy ones: 4.2.4)
-_MAGIC = const(0x000)
-_VERSION = const(0x004)
-_DEVICE_ID = const(0x008)
-_DEVICE_FEATURES = const(0x010)
-_DEVICE_FEATURES_SEL = const(0x014)
-_DRIVER_FEATURES = const(0x020)
-_DRIVER_FEATURES_SEL = const(0x024)
-_GUEST_PAGE_SIZE = const(0x028)     # legacy
-_QUEUE_SEL = const(0x030)
-_QUEUE_NUM_MAX = const(0x034)
-_QUEUE_NUM = const(0x038)
-_QUEUE_ALIGN = const(0x03C)         # legacy
-_QUEUE_PFN = const(0x040)           # legacy
-_QUEUE_READY = const(0x044)
-_QUEUE_NOTIFY = const(0x050)
-_INTERRUPT_STATUS = const(0x060)
-_INTERRUPT_ACK = const(0x064)
-_STATUS = const(0x070)
-_QUEUE_DESC = const(0x080)          # low word; the high word follows
-_QUEUE_DRIVER = const(0x090)
-_QUEUE_DEVICE = const(0x0A0)
-_CONFIG = const(0x100)              # 5.1.4: the MAC address comes first
-
-_MAGIC_VALUE = const(0x74726976)    # "virt"
-_NETWORK_CARD = const(1)            # 5
-_LEGACY = const(1)
-_MODERN = const(2)
-_PAGE = const(4096)
-
-# ---- device status (2.1)
-_ACKNOWLEDGE = const(1)
-_DRIVER = const(2)
-_DRIVER_OK = const(4)
-_FEATURES_OK = const(8)
-_FAILED = const(128)
 
 # ---- features (5.1.3, 6)
 _F_CSUM = const(1 << 0)
 _F_MAC = const(1 << 5)
 _F_HOST_TSO4 = const(1 << 11)
-_F_ANY_LAYOUT = const(1 << 27)      # legacy: header and frame may share a descriptor (2.7.4.2)
 _F_EVENT_IDX = const(1 << 29)
-_F_VERSION_1 = const(1 << 0)        # bit 32
 _F_SEGMENTS = _F_CSUM | _F_HOST_TSO4
 
 # ---- the header in front of a sent frame (5.1.6), as 16-bit numbers
@@ -148,21 +110,6 @@ NIC_NAMES = tuple((name, index) for name, _, index in NIC_COUNTERS)
 
 # ---- start-up --------------------------------------------------------------------------------------------------
 @micropython.viper
-def _get(base: int, register: int) -> int:
-    return ptr32(base)[register >> 2]
-
-
-@micropython.viper
-def _get_byte(base: int, register: int) -> int:
-    return ptr8(base)[register]
-
-
-@micropython.viper
-def _put(base: int, register: int, value: int):
-    ptr32(base)[register >> 2] = value
-
-
-@micropython.viper
 def _prepare(n: ptr32):
     """Fill the descriptor tables, offer all receive buffers, and keep both queues from interrupting."""
     header = n[_HEADER]
@@ -199,71 +146,15 @@ def _prepare(n: ptr32):
     avail[2 + TX_SIZE] = 0xFFFF
 
 
-def _ring(size):
-    """Memory of a queue in the one layout that serves legacy and modern cards (2.7.2): desc, avail, used."""
-    avail = 16 * size
-    used = (avail + 6 + 2 * size + _PAGE - 1) & -_PAGE
-    desc = memory(used + 6 + 8 * size, _PAGE)
-    return desc, desc + avail, desc + used
-
-
-def _fail(base, what):
-    _put(base, _STATUS, _FAILED)
-    raise OSError("virtio-net at 0x%x: %s" % (base, what))
-
-
-def _find(where):
-    for base, interrupt in where:
-        if _get(base, _MAGIC) == _MAGIC_VALUE and _get(base, _DEVICE_ID) == _NETWORK_CARD:
-            return base, interrupt
-    raise OSError("no network card: no virtio-net device at %s" % ", ".join(["0x%x" % base for base, _ in where]))
-
-
-def _negotiate(base, legacy):
-    """3.1.1, steps 1 to 6; returns the features of the first word that both sides have."""
-    _put(base, _STATUS, 0)
-    turns = 1000
-    while _get(base, _STATUS) and turns:
-        turns -= 1
-    if not turns:
-        _fail(base, "does not finish its reset")
-    _put(base, _STATUS, _ACKNOWLEDGE)
-    _put(base, _STATUS, _ACKNOWLEDGE | _DRIVER)
-    _put(base, _DEVICE_FEATURES_SEL, 0)
-    features = _get(base, _DEVICE_FEATURES) & (_F_MAC | _F_SEGMENTS | _F_EVENT_IDX | (_F_ANY_LAYOUT if legacy else 0))
+def _agree(base, legacy):
+    """The features of the first word that both sides have."""
+    features = virtio_mmio.offered(base) & (_F_MAC | _F_SEGMENTS | _F_EVENT_IDX | (virtio_mmio.F_ANY_LAYOUT if legacy else 0))
     if features & _F_SEGMENTS != _F_SEGMENTS:
         features &= ~_F_SEGMENTS
-    _put(base, _DRIVER_FEATURES_SEL, 0)
-    _put(base, _DRIVER_FEATURES, features)
-    if not legacy:
-        _put(base, _DEVICE_FEATURES_SEL, 1)
-        if not _get(base, _DEVICE_FEATURES) & _F_VERSION_1:
-            _fail(base, "a modern register set without VIRTIO_F_VERSION_1")
-        _put(base, _DRIVER_FEATURES_SEL, 1)
-        _put(base, _DRIVER_FEATURES, _F_VERSION_1)
-        _put(base, _STATUS, _ACKNOWLEDGE | _DRIVER | _FEATURES_OK)
-        if not _get(base, _STATUS) & _FEATURES_OK:
-            _fail(base, "refuses the features that it has offered")
+    virtio_mmio.accept(base, legacy, features)
     if not features & _F_MAC:
-        _fail(base, "tells no MAC address")
+        virtio_mmio.fail(base, "tells no MAC address")
     return features
-
-
-def _set_queue(base, legacy, queue, size, ring):
-    """4.2.3.2, legacy 4.2.4."""
-    _put(base, _QUEUE_SEL, queue)
-    room = _get(base, _QUEUE_NUM_MAX)
-    if room < size:
-        _fail(base, "queue %d holds %d buffers, %d are needed" % (queue, room, size))
-    _put(base, _QUEUE_NUM, size)
-    if legacy:
-        _put(base, _QUEUE_ALIGN, _PAGE)
-        _put(base, _QUEUE_PFN, ring[0] // _PAGE)
-        return
-    for register, address in zip((_QUEUE_DESC, _QUEUE_DRIVER, _QUEUE_DEVICE), ring):
-        _put(base, register, address)
-        _put(base, register + 4, 0)
-    _put(base, _QUEUE_READY, 1)
 
 
 def open(where):
@@ -271,38 +162,30 @@ def open(where):
 
     OSError with one line: no card, or a card that this driver cannot use.
     """
-    base, interrupt = _find(where)
-    version = _get(base, _VERSION)
-    if version != _LEGACY and version != _MODERN:
-        _fail(base, "register set of version %d; 1 and 2 are known" % version)
-    legacy = version == _LEGACY
-    features = _negotiate(base, legacy)
+    base, interrupt, legacy = virtio_mmio.find(where)
+    features = _agree(base, legacy)
     n = array("I", bytearray(4 * _WORDS))
     n[_SEGMENTS] = features & _F_SEGMENTS
     n[_EVENTS] = features & _F_EVENT_IDX
     n[_QUIET] = 0 if n[_EVENTS] else _NO_INTERRUPT
     n[_BASE] = base
     n[_HEADER] = 10 if legacy else 12
-    rx = n[_RX_DESC], n[_RX_AVAIL], n[_RX_USED] = _ring(RX_SIZE)
-    tx = n[_TX_DESC], n[_TX_AVAIL], n[_TX_USED] = _ring(TX_SIZE)
+    rx = n[_RX_DESC], n[_RX_AVAIL], n[_RX_USED] = virtio_mmio.ring(RX_SIZE)
+    tx = n[_TX_DESC], n[_TX_AVAIL], n[_TX_USED] = virtio_mmio.ring(TX_SIZE)
     n[_RX_SLOTS] = memory(RX_SIZE * _SLOT, 64)
     n[_TX_HEADS] = memory(TX_HEADERS * _HEAD_SLOT, 16)
     n[_FREE] = memory(2 * TX_HEADERS, 4)
     _prepare(n)
-    if legacy:
-        _put(base, _GUEST_PAGE_SIZE, _PAGE)
-    _set_queue(base, legacy, _RX, RX_SIZE, rx)
-    _set_queue(base, legacy, _TX, TX_SIZE, tx)
-    port.irq(interrupt, base + _INTERRUPT_STATUS, base + _INTERRUPT_ACK)
-    _put(base, _STATUS, _ACKNOWLEDGE | _DRIVER | _DRIVER_OK | (0 if legacy else _FEATURES_OK))
-    _put(base, _QUEUE_NOTIFY, _RX)
+    port.irq(interrupt, base + virtio_mmio.INTERRUPT_STATUS, base + virtio_mmio.INTERRUPT_ACK)
+    virtio_mmio.start(base, legacy, ((RX_SIZE, rx), (TX_SIZE, tx)))
+    virtio_mmio.notify(base, _RX)
     n[_RX_KICKED] = RX_SIZE
     return n
 
 
 def mac(n):
     """The card's address, 6 bytes (5.1.4)."""
-    return bytes([_get_byte(n[_BASE], _CONFIG + i) for i in range(6)])
+    return bytes([virtio_mmio.config_byte(n[_BASE], i) for i in range(6)])
 
 
 def link(n):
@@ -523,6 +406,16 @@ def linger(n: ptr32, looks: int) -> int:
 
 
 # ---- sleep -----------------------------------------------------------------------------------------------------
+@micropython.viper
+def sent(n: ptr32, looks: int) -> int:
+    """Look so often for the card to have sent something: how many looks are left when it has, 0 if it has not."""
+    used = ptr16(n[_TX_USED])
+    seen = n[_TX_SEEN]
+    while looks and used[1] == seen:
+        looks = looks - 1
+    return looks
+
+
 @micropython.viper
 def arm(n: ptr32) -> int:
     """Ask for an interrupt; 0 if there is something to do already.

@@ -1,5 +1,6 @@
 // Interrupts and the timer: local APIC (Intel SDM vol. 3A, chapter 11), IOAPIC (Intel 82093AA, section 3), IDT.
-// The processor accepts interrupts only inside interrupts_sleep, so that no handler ever runs beside Python code.
+// Interrupts are on, except on the way to sleep: one that is held back makes QEMU (TCG) ask for its global lock again and
+// again, which its network thread has while it sends. The handlers may run beside Python code, as they touch nothing of it.
 
 #include "py/mpconfig.h"
 #include "py/mphal.h"
@@ -101,6 +102,7 @@ void interrupts_open(void) {
     out8(0xa1, 0xff);
     *register32(APIC_SPURIOUS) = APIC_ENABLE | VECTOR_SPURIOUS;
     *register32(APIC_TIMER_DIVIDE) = DIVIDE_BY_1;
+    __asm__ volatile ("sti" : : : "memory");
 }
 
 bool interrupts_route(uint32_t gsi, uintptr_t status, uintptr_t acknowledge) {
@@ -129,12 +131,13 @@ void timer_start(uint32_t ns, bool interrupt) {
 // The card may have written a frame after Python looked and before interrupts are on: so look again with the
 // interrupt held back. `sti` takes effect after the next instruction, so nothing fits between it and `hlt`.
 void interrupts_sleep(uint32_t ns, const volatile uint16_t *index, uint16_t seen) {
+    __asm__ volatile ("cli\n\tmfence" : : : "memory");
     acknowledge_nic();
-    __asm__ volatile ("mfence" : : : "memory");
     if (index != NULL && *index != seen) {
+        __asm__ volatile ("sti" : : : "memory");
         return;
     }
     timer_start(ns, true);
     clock_mark();
-    __asm__ volatile ("sti\n\thlt\n\tcli" : : : "memory");
+    __asm__ volatile ("sti\n\thlt" : : : "memory");
 }
