@@ -92,7 +92,7 @@ COUNTERS = (
     ("tcp_hystart", "slow starts slowed: delay grew"),
     ("tcp_black_hole", "segment size lowered: lost twice"),
     ("tcp_fast_retransmit", "fast retransmits (RFC 5681)"),
-    ("tcp_tail_probe", "last segments sent again: no answer"),
+    ("tcp_tail_probe", "sent again before a time-out: no answer"),
     ("tcp_sack_bad", "selective ACKs of what was not sent"),
     ("tcp_sack_reneged", "selective ACKs taken back"),
     ("tcp_probe", "zero-window probes sent"),

@@ -342,6 +342,6 @@ def early_timeout(s: ptr32, c: ptr32):
         c[DELIVERED] = s[NOW]
     else:
         c[FLAGS] = c[FLAGS] | TAIL
-        count(s, counters.TCP_TAIL_PROBE)
+    count(s, counters.TCP_TAIL_PROBE)
     c[PATIENCE] = c[PATIENCE] << 1
     start(s, c)

@@ -38,6 +38,18 @@ class Selective:
 
 
 @script
+def blocks_that_are_refused(peer):
+    """Bad ones, options of wrong lengths: nothing comes of them, at whatever time."""
+    peer_of = Selective(peer, 51050)
+    for block in ((0, 1), (-3, -1), (5, 4), (1, 1), (100, 101), (1, 400), (-1, 3)):
+        peer_of.told(0, block)
+    edges = sack((peer_of.first + 536, peer_of.first + 1072))[2:]
+    for options in (b"\5\x09" + edges[2:] + b"\0\0", b"\5\2\1\1", b"\5\0\1\1", b"\1\1\1\5", b"\5\x22" + edges[2:] + b"\0\0"):
+        peer_of.told(0, options=options)
+    peer_of.end()
+
+
+@timed
 def blocks_of_all_kinds(peer):
     """Right ones, bad ones, options of wrong lengths; across the wrap of our numbers as far as the cookie lets choose."""
     for k, seq in enumerate((5000, 0x7FFFFFF0, 0xFFFFF000)):
@@ -54,8 +66,18 @@ def blocks_of_all_kinds(peer):
 
 
 @script
+def recovery_begins(peer):
+    """As far as no time takes part: what is lost afterwards depends on the round trip."""
+    for k, blocks in enumerate((((5, 6), (3, 4), (1, 2)), ((1, 5),), ((2, 10),), ((4, 6), (8, 10), (1, 2)))):
+        peer_of = Selective(peer, 51200 + k)
+        peer_of.told(0, *blocks)
+        peer_of.told(10)
+        peer_of.end()
+
+
+@timed
 def recovery_by_blocks(peer):
-    peer_of = Selective(peer, 51200)
+    peer_of = Selective(peer, 51250)
     for upto, blocks in ((0, ((5, 6), (3, 4), (1, 2))), (0, ((5, 7), (3, 4), (1, 2))), (0, ((5, 9), (3, 4), (1, 2))), (2, ((3, 4), (5, 9))),
                          (4, ((5, 10),)), (10, ())):
         peer_of.told(upto, *blocks)
