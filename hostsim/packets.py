@@ -44,19 +44,28 @@ def udp(source, source_port, target, target_port, data):
     return head + struct.pack(">H", total) + data
 
 
-def tcp(source, source_port, target, target_port, seq, ack, flags, window, data=b"", mss=0):
-    """Header and data of a segment (RFC 9293); an MSS option if mss is given."""
-    options = struct.pack(">BBH", 2, 4, mss) if mss else b""
+def tcp(source, source_port, target, target_port, seq, ack, flags, window, data=b"", mss=0, options=b""):
+    """Header and data of a segment (RFC 9293); an MSS option if mss is given, in front of others."""
+    options = (struct.pack(">BBH", 2, 4, mss) if mss else b"") + options
     head = struct.pack(">HHIIBBH", source_port, target_port, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF,
                        (20 + len(options)) << 2, flags, window)
     total = _summed(source, target, TCP, head + b"\0\0\0\0" + options + data)
     return head + struct.pack(">HH", total, 0) + options + data
 
 
+SACK_PERMITTED = b"\4\2\1\1"
+
+
+def sack(blocks):
+    """The option for blocks (left, right), up to four (RFC 2018 section 3), padded in front; nothing for none."""
+    parts = [struct.pack(">II", left & 0xFFFFFFFF, right & 0xFFFFFFFF) for left, right in blocks[:4]]
+    return b"\1\1" + bytes((5, 2 + 8 * len(parts))) + b"".join(parts) if parts else b""
+
+
 class Packet:
     """An IPv4 packet, taken apart as far as UDP or TCP go; a wrong sum is a ValueError."""
     __slots__ = ("source", "target", "protocol", "source_port", "target_port", "data", "seq", "ack", "flags",
-                 "window", "mss")
+                 "window", "mss", "sack_permitted")
 
     def __init__(self, frame):
         words = (frame[14] & 15) * 4
@@ -81,11 +90,12 @@ class Packet:
         length = (length >> 4) * 4
         self.data = body[length:]
         options = body[20:length]
-        self.mss = 536
+        self.mss, self.sack_permitted = 536, False
         while len(options) > 1 and options[0]:
             if options[0] == 1:
                 options = options[1:]
                 continue
             if options[0] == 2:
                 self.mss, = struct.unpack_from(">H", options, 2)
+            self.sack_permitted = self.sack_permitted or options[0] == 4
             options = options[max(options[1], 2):]

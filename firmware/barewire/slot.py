@@ -15,7 +15,10 @@ from .wire import *
  RETRIES, RTX_AT, ACTIVE_AT, PROGRESS_AT, STORED, CHUNK, WORK_LINK, PEER_PORT, QUEUE_SEQ,
  PAGES_HELD) = range(36)
 QUEUE = 36              # five responses of four words: first, main, sums, sequence number of the end
-HEADER = 56             # header, from the second half of the first word: addresses and ports; tcp_output.emit knows the rest
+HEADER = 56             # what stays of the header, in tcp_output.emit's order: addresses and ports
+# tcp_sack.py: how many holes; behind the last byte that arrived beyond them; when the latest that counts as arrived was sent,
+# and the latest of all; bytes up to SND.NXT that are not in flight; how often the usual wait
+HOLES, HIGH_SACK, DELIVERED, LATEST, GONE, PATIENCE = range(63, 69)
 IP_PART, TCP_PART = 70, 71    # partial sums of its fields that stay
 # Bytes sent again last; the first of the NOTED stamps in the ring, and how many were made in this round. RFC 9406: the least
 # round trip of the round before (ROUND_MIN: of this one), rounds left in conservative slow start (0: not in it), and the round
@@ -29,7 +32,9 @@ STORE_AT = HTTP_WORDS + 24     # where the bytes are kept that HTTP could not ta
 CHALLENGED = STORE_AT + 1      # the second in which a challenge ACK was sent last, and how many (tcp.limited)
 STAMPS = STORE_AT + 2          # ring of pairs: end of a segment, when it was sent
 RING_STAMPS = 16 if board.HYSTART else 2
-SLOT_WORDS = STAMPS + 2 * RING_STAMPS
+HOLE = STAMPS + 2 * RING_STAMPS     # tcp_sack.py: holes of three words: first byte, end, when it was sent
+HOLES_MAX = board.SACK_HOLES
+SLOT_WORDS = HOLE + 3 * HOLES_MAX
 SLOT_BYTES = 4 * SLOT_WORDS
 QUEUE_SIZE = 5          # one is for the second half of an answer
 
@@ -39,9 +44,10 @@ CLOSED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSING, TIME_WAIT, CLOSE_WAIT, LAS
 # Flags: an ACK is owed; send FIN after the last byte; a partial ACK came in this recovery; the retransmission timer runs;
 # send one segment from snd_una; in the list of work; in fast recovery; the window is closed and is probed; just opened;
 # an ACK is owed that may wait for something to carry it; the segment size was lowered (icmp.py): send again, it is no
-# time-out; ask HTTP
+# time-out; ask HTTP. And of tcp_sack.py: the peer gives selective acknowledgements; there are holes; what is sent again is
+# the last segment; the retransmission timer is set to an earlier time than the time-out
 (ACK_NOW, SHUT, PARTIAL, RTX_ON, RESEND, IN_WORK, RECOVERING, PROBING, FRESH, ACK_LATER, TOO_BIG,
- ASK) = (1 << _k for _k in range(12))
+ ASK, SELECTIVE, HOLED, TAIL, EARLY) = (1 << _k for _k in range(16))
 
 PAGE_SHIFT = board.PAGE_BYTES.bit_length() - 1     # one page may have any size, its number is 0
 if board.PAGES > 1 and board.PAGE_BYTES != 1 << PAGE_SHIFT:

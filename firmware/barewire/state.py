@@ -26,6 +26,8 @@ SPOKEN_AT = _words()
 CURRENT, DATA, DATA_BYTES = _words(), _words(), _words()
 # The segment without data that answers it: flags (0 none), and its fields
 REPLY, REPLY_SEQ, REPLY_ACK, REPLY_WINDOW = (_words() for _ in range(4))
+# What is sent again: from, to
+RESEND_FROM, RESEND_TO = _words(), _words()
 # Slots that have something to send: a list linked through the slots
 WORK = _words()
 # The slot whose request a route has to answer

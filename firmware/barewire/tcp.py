@@ -11,6 +11,7 @@ from .inline import inline
 from .slot import *
 from .state import *
 from .tcp_ack import RTO_FIRST, acknowledge
+from .tcp_sack import PERMITTED, blocks
 from .tcp_text import ack_seq, text, time_wait, window
 from .wire import *
 from .word import i32, u32
@@ -27,6 +28,10 @@ FIN_WAIT_2_MS = 10000
 TIME_WAIT_FIRST = 1 << 28
 REFUSE = 1                          # in place of a slot's address: answer with RST
 OPTION_MSS_0, OPTION_MSS_1 = le16(0x0204), le16(CHUNK_BYTES)
+OPTION_SACK_0, OPTION_SACK_1 = le16(0x0402), le16(0x0101)       # permitted, and two for the length
+SACK_OK = 1 << 16                   # beside an MSS, and beside the flags of an answer
+# A header without options, ACK set, RST and SYN not
+PLAIN_MASK, PLAIN = le16(0xF000 | RST | SYN | ACK), le16(0x5000 | ACK)
 
 
 @inline
@@ -81,7 +86,7 @@ def reply_with(s: ptr32, flags: int, seq: int, ack: int, wnd: int):
 
 @inline
 def reply(f: ptr16, flags: int, seq: int, ack: int, wnd: int) -> int:
-    """Write the segment into frame f, whose addresses the caller exchanges (SYN carries our MSS).
+    """Write the segment into frame f, whose addresses the caller exchanges (SYN carries our MSS, and SACK_OK).
 
     Returns the size of the IP datagram.
     """
@@ -92,6 +97,12 @@ def reply(f: ptr16, flags: int, seq: int, ack: int, wnd: int) -> int:
         f[27] = OPTION_MSS_0
         f[28] = OPTION_MSS_1
         total = total + OPTION_MSS_0 + OPTION_MSS_1
+        if flags & SACK_OK:
+            size = 48
+            flags = flags ^ SACK_OK
+            f[29] = OPTION_SACK_0
+            f[30] = OPTION_SACK_1
+            total = total + OPTION_SACK_0 + OPTION_SACK_1
     port = f[TCP_SRC]
     f[TCP_SRC] = f[TCP_DST]
     f[TCP_DST] = port
@@ -146,12 +157,13 @@ def listen(s: ptr32, f: ptr16, flags: int, old: int) -> int:
         key = again
     if flags & (SYN | ACK | RST | FIN) == SYN:
         irs = get32(f, TCP_SEQ)
-        iss = part + irs + cookie.now_part(s) + (cookie.mss_class(offered_mss(f)) << cookie.M_SHIFT)
+        options = offered(f)
+        iss = part + irs + cookie.now_part(s) + (cookie.mss_class(options & 0xFFFF) << cookie.M_SHIFT)
         if old and i32(iss - ptr32(old)[SND_NXT]) < 0:
             at = old        # an old segment could be taken for one of the new connection: let it wait
         else:
             count(s, counters.TCP_SYN)
-            reply_with(s, SYN | ACK, iss, irs + 1, board.SLOT_RX)
+            reply_with(s, SYN | ACK | options & SACK_OK, iss, irs + 1, board.SLOT_RX)
             gone = old
     elif mss > cookie.EARLY:
         if s[FREE] == 0:
@@ -181,10 +193,11 @@ def listen(s: ptr32, f: ptr16, flags: int, old: int) -> int:
 
 
 @inline
-def offered_mss(f: ptr16) -> int:
-    """The MSS option of a SYN (RFC 9293 section 3.7.1); 536 where there is none."""
+def offered(f: ptr16) -> int:
+    """The MSS option of a SYN (RFC 9293 section 3.7.1), 536 where there is none; SACK_OK beside it (RFC 2018 section 2)."""
     b = ptr8(f)
     mss = 536
+    sack = 0
     at = TCP_DATA_BYTE
     end = 34 + (b[TCP_OFFSET_BYTE] >> 4 << 2)
     while at < end:
@@ -196,8 +209,10 @@ def offered_mss(f: ptr16) -> int:
         else:
             if kind == 2 and b[at + 1] == 4 and at + 4 <= end:
                 mss = b[at + 2] << 8 | b[at + 3]
+            elif kind == PERMITTED and b[at + 1] == 2:
+                sack = SACK_OK
             at = at + b[at + 1]
-    return mss
+    return mss | sack
 
 
 @inline
@@ -262,9 +277,9 @@ def opened(s: ptr32, c: ptr32, f: ptr16, mss: int):
     c[HEADER + 1] = f[ETH_SRC + 1] | f[ETH_SRC + 2] << 16
     c[HEADER + 2] = s[MAC_HEAD]
     c[HEADER + 3] = s[MAC + 2] | TYPE_IP << 16
-    c[HEADER + 7] = ptr32(int(f) + 2 * IP_DST)[0]
-    c[HEADER + 8] = c[PEER]
-    c[HEADER + 9] = PORT | f[TCP_SRC] << 16
+    c[HEADER + 4] = ptr32(int(f) + 2 * IP_DST)[0]
+    c[HEADER + 5] = c[PEER]
+    c[HEADER + 6] = PORT | f[TCP_SRC] << 16
     c[IP_PART] = fold(ip.fixed_sum(TCP) + f[IP_SRC] + f[IP_SRC + 1])
     c[TCP_PART] = fold(ADDRESS_0 + ADDRESS_1 + f[IP_SRC] + f[IP_SRC + 1] + (TCP << 8) + PORT + f[TCP_SRC])
 
@@ -279,9 +294,14 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
     seq = get32(f, TCP_SEQ)
     ahead = i32(seq - c[RCV_NXT])
     length = n + (flags & FIN)
-    usual = flags & (RST | SYN | ACK) == ACK        # and acceptable: the checks below, up to SEG.ACK's, would let it through
-    if usual and ahead:
+    usual = f[TCP_OFFSET] & PLAIN_MASK == PLAIN     # and acceptable: the checks below, up to SEG.ACK's, would let it through
+    if usual:
+        if ahead:
+            usual = acceptable(ahead, length, window(c))
+    elif flags & (RST | SYN | ACK) == ACK:
         usual = acceptable(ahead, length, window(c))
+        if ahead == 0 and i32(get32(f, TCP_ACK) - c[SND_MAX]) <= 0:
+            blocks(s, c, f)
     if usual:
         ack = get32(f, TCP_ACK)
         acked = i32(ack - c[SND_UNA])
@@ -295,7 +315,7 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
             if not gone:
                 if length:
                     text(s, c, ahead, n, data, flags)
-                if c[FLAGS] & ~FRESH | c[STORED] | length | c[SND_END] ^ c[SND_UNA]:     # else there is nothing to do for it
+                if c[FLAGS] & ~(FRESH | SELECTIVE) | c[STORED] | length | c[SND_END] ^ c[SND_UNA]:     # else there is nothing to do for it
                     s[CURRENT] = int(c)
     elif flags & RST:
         if c[STATE] == TIME_WAIT:

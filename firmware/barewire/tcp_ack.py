@@ -1,6 +1,6 @@
 """TCP: what an acknowledgement does. Round-trip time (RFC 6298), congestion control (RFC 5681), recovery (RFC 6582).
 
-The first slow start ends when the round trips grow (RFC 9406, HyStart++), where the board has room for it.
+What selective acknowledgements add is in tcp_sack.py. The first slow start ends when the round trips grow (RFC 9406, HyStart++), where the board has room for it.
 """
 from . import board, counters
 from .counters import count
@@ -37,7 +37,7 @@ def acknowledge(s: ptr32, c: ptr32, seq: int, ack: int, acked: int, wnd: int, le
         if wnd > c[MAX_WND]:
             c[MAX_WND] = wnd
         if c[FLAGS] & PROBING and wnd:
-            c[FLAGS] = c[FLAGS] & ~(PROBING | RTX_ON | RESEND | TOO_BIG)
+            c[FLAGS] = c[FLAGS] & ~(PROBING | RTX_ON | RESEND | TOO_BIG | EARLY)
             c[RTO] = 0
             c[SND_NXT] = c[SND_UNA]     # the probe's byte may have been dropped: send from the left edge
     if c[RTO] == 0:
@@ -54,8 +54,9 @@ def seq_equal_newer(c: ptr32, seq: int, ack: int) -> int:
 def advance(s: ptr32, c: ptr32, ack: int, acked: int):
     """New data is acknowledged: `acked` of sequence space up to `ack`."""
     time(s, c, ack)
-    more = c[FLAGS] & (PARTIAL | TOO_BIG)
+    more = 0
     if c[FLAGS] & RECOVERING:
+        more = c[FLAGS] & PARTIAL
         recover(c, ack, acked)
     else:
         grow(s, c, ack, acked)
@@ -68,9 +69,9 @@ def advance(s: ptr32, c: ptr32, ack: int, acked: int):
     while c[QUEUED] and i32(ack - c[QUEUE + 3]) >= 0:
         unqueue(s, c)
     if i32(c[SND_MAX] - ack) <= 0:
-        c[FLAGS] = c[FLAGS] & ~(RTX_ON | RESEND | TOO_BIG)
-    elif more & c[FLAGS] == 0:      # RFC 6582 section 4, impatient: the second partial ACK leaves the timer alone
-        c[FLAGS] = c[FLAGS] & ~RTX_ON
+        c[FLAGS] = c[FLAGS] & ~(RTX_ON | RESEND | TOO_BIG | EARLY)
+    elif (more | TOO_BIG) & c[FLAGS] == 0:      # RFC 6582 section 4, impatient: the second partial ACK leaves the timer alone
+        c[FLAGS] = c[FLAGS] & ~(RTX_ON | EARLY)
 
 
 # ---- round-trip time ------------------------------------------------------------------------------------------
@@ -84,6 +85,15 @@ def stamp(s: ptr32, c: ptr32, end: int):
         p[1] = s[NOW]
         c[NOTED] = c[NOTED] + 1
         c[STAMPED] = c[STAMPED] + 1
+
+
+@inline
+def forget(c: ptr32, seq: int):
+    """What lies behind seq tells no round trip any more: seq is sent again (Karn)."""
+    while c[NOTED]:
+        if i32(ptr32(int(c) + 4 * STAMPS + ((c[FIRST] + c[NOTED] - 1 & RING_STAMPS - 1) << 3))[0] - seq) <= 0:
+            break
+        c[NOTED] = c[NOTED] - 1
 
 
 @inline
@@ -127,7 +137,7 @@ def timeout_of(c: ptr32) -> int:
     rto = (c[SRTT] >> 3) + c[RTTVAR]
     if rto < RTO_MIN:
         rto = RTO_MIN if c[SRTT] else RTO_FIRST
-    if rto > RTO_MAX:
+    elif rto > RTO_MAX:
         rto = RTO_MAX
     return rto
 
@@ -204,9 +214,12 @@ def half_flight(c: ptr32) -> int:
 def duplicate(s: ptr32, c: ptr32):
     """A duplicate ACK: the third starts fast retransmit and recovery (RFC 5681 section 3.2, RFC 6582 section 3.2).
 
-    The first two let a new segment out each (RFC 3042, tcp_output.sendable). None counts that answers an old loss.
+    The first two let a new segment out each (RFC 3042, tcp_output.sendable). None counts that answers an old loss, nor of a
+    peer that tells what it has.
     """
-    if c[FLAGS] & RECOVERING:
+    if c[FLAGS] & SELECTIVE:
+        c[DUP_ACKS] = 0
+    elif c[FLAGS] & RECOVERING:
         c[CWND] = c[CWND] + c[MSS]
     elif i32(c[SND_UNA] - 1 - c[RECOVER]) >= 0:
         c[DUP_ACKS] = c[DUP_ACKS] + 1
@@ -220,19 +233,27 @@ def duplicate(s: ptr32, c: ptr32):
 
 @inline
 def recover(c: ptr32, ack: int, acked: int):
-    """An ACK of new data in recovery: a full one ends it, a partial one sends the next hole (RFC 6582 section 3.2)."""
+    """An ACK of new data in recovery: a full one ends it, a partial one sends the next hole (RFC 6582 section 3.2).
+
+    With selective acknowledgements the window stays what it is (RFC 6675 section 5), and tcp_sack.py knows the holes.
+    """
+    cwnd = c[CWND]
     if i32(ack - c[RECOVER]) >= 0:
         c[FLAGS] = c[FLAGS] & ~(RECOVERING | PARTIAL)
         c[CWND_ACKED] = 0
-        cwnd = i32(c[SND_MAX] - ack)
-        if cwnd < c[MSS]:
-            cwnd = c[MSS]
-        cwnd = cwnd + c[MSS]
+        if c[FLAGS] & SELECTIVE == 0:
+            cwnd = i32(c[SND_MAX] - ack)
+            if cwnd < c[MSS]:
+                cwnd = c[MSS]
+            cwnd = cwnd + c[MSS]
         if cwnd > c[SSTHRESH]:
             cwnd = c[SSTHRESH]
+    elif c[FLAGS] & SELECTIVE:
+        c[STAMPED] = 0          # what is new is timed in recovery, too
+        c[SAMPLES] = 0
     else:
         c[FLAGS] = c[FLAGS] | RESEND | PARTIAL
-        cwnd = c[CWND] - acked
+        cwnd = cwnd - acked
         if acked >= c[MSS]:
             cwnd = cwnd + c[MSS]
         if cwnd < c[MSS]:

@@ -9,7 +9,8 @@ from .inline import inline
 from .slot import *
 from .state import *
 from .tcp import FIN_WAIT_2_MS, INITIAL_WINDOW, PORT
-from .tcp_ack import ROUND_STAMPS, RTO_MAX, half_flight, stamp
+from .tcp_ack import ROUND_STAMPS, RTO_MAX, forget, half_flight, stamp
+from .tcp_sack import again_from, arm, early_timeout, resent
 from .tcp_text import TIME_WAIT_MS, ack_seq, window
 from .wire import *
 from .word import i32
@@ -31,8 +32,11 @@ def output(n: ptr32, s: ptr32, c: ptr32):
         restart(s, c)
     go = 1
     while go:
-        again = c[FLAGS] & RESEND
-        seq = c[SND_UNA] if again else c[SND_NXT]
+        again = c[FLAGS] & (RESEND | HOLED)
+        seq = c[SND_NXT]
+        if again:
+            again = again_from(s, c)
+            seq = s[RESEND_FROM] if again else c[SND_NXT]     # which may have moved
         left = i32(c[SND_END] - seq)
         size = 0
         r = int(c) + 4 * QUEUE
@@ -43,13 +47,13 @@ def output(n: ptr32, s: ptr32, c: ptr32):
             off = offset(c, r, seq)
             end = i32(ptr32(r)[3] - seq)
             rest = chunk(c, off, end)
-            size = sendable(n, c, ptr32(r), off, end, rest, seq, left, again)
+            size = sendable(n, s, c, ptr32(r), off, end, rest, seq, left, again)
         flags = ACK
         if c[FLAGS] & SHUT and size == left:
             flags = FIN | ACK
         if size == 0 and flags == ACK and c[FLAGS] & ACK_NOW == 0:
             if again:
-                c[FLAGS] = c[FLAGS] & ~RESEND
+                c[FLAGS] = c[FLAGS] & ~(RESEND | TAIL)
             else:
                 go = 0
                 if left > 0 and c[SND_MAX] == c[SND_UNA]:
@@ -70,14 +74,17 @@ def output(n: ptr32, s: ptr32, c: ptr32):
                 if size >= left and again == 0:
                     go = 0                              # that was all
                 emit(n, s, c, room, r, off, rest, seq, size, flags | PSH if size and size == left else flags)
-                c[FLAGS] = c[FLAGS] & ~(ACK_NOW | ACK_LATER | RESEND)
+                c[FLAGS] = c[FLAGS] & ~(ACK_NOW | ACK_LATER | RESEND | TAIL)
     if idle:                            # a round begins: its first ACK ends none
         c[ROUND_END] = c[SND_MAX]
         c[STAMPED] = 0
     if c[FLAGS] & RTX_ON == 0:          # RFC 6298 sections 5.1 and 5.3
         if c[SND_MAX] != c[SND_UNA] or left > 0 and c[FLAGS] & PROBING:
             c[FLAGS] = c[FLAGS] | RTX_ON
-            c[RTX_AT] = s[NOW] + c[RTO]
+            if c[FLAGS] & SELECTIVE:
+                arm(s, c)
+            else:
+                c[RTX_AT] = s[NOW] + c[RTO]
             wake_at(s, c[RTX_AT])
 
 
@@ -124,7 +131,7 @@ def chunk(c: ptr32, off: int, rest: int) -> int:
 
 
 @inline
-def sendable(n: ptr32, c: ptr32, response: ptr32, off: int, end: int, rest: int, seq: int, left: int, again: int) -> int:
+def sendable(n: ptr32, s: ptr32, c: ptr32, response: ptr32, off: int, end: int, rest: int, seq: int, left: int, again: int) -> int:
     """How many of the `left` bytes from seq on make the next segment: 0 when a window does not allow one.
 
     A segment ends with its chunk and its response, after `rest` bytes. Silly windows are avoided
@@ -134,7 +141,7 @@ def sendable(n: ptr32, c: ptr32, response: ptr32, off: int, end: int, rest: int,
     size = c[MSS]
     space = 0
     if again:
-        end = i32(c[SND_MAX] - seq)     # nothing new: that is for the windows to allow
+        end = i32(s[RESEND_TO] - seq)       # nothing new: that is for the windows to allow
         if c[FLAGS] & PROBING:
             size = 1
         elif size > end:
@@ -142,8 +149,11 @@ def sendable(n: ptr32, c: ptr32, response: ptr32, off: int, end: int, rest: int,
     else:
         flight = i32(seq - c[SND_UNA])
         space = c[CWND]
-        if c[DUP_ACKS] and c[DUP_ACKS] < 3:
-            space = space + (c[MSS] << c[DUP_ACKS] - 1)     # RFC 3042: limited transmit
+        if c[DUP_ACKS]:
+            if c[FLAGS] & HOLED:
+                space = space + c[GONE]
+            elif c[DUP_ACKS] < 3:
+                space = space + (c[MSS] << c[DUP_ACKS] - 1)     # RFC 3042: limited transmit
         if space > c[SND_WND]:
             space = c[SND_WND]
         space = space - flight
@@ -183,9 +193,9 @@ def emit(n: ptr32, s: ptr32, c: ptr32, room: int, r: int, off: int, rest: int, s
     to[0] = c[HEADER + 1]
     to[1] = c[HEADER + 2]
     to[2] = c[HEADER + 3]
-    to[6] = c[HEADER + 7]
-    to[7] = c[HEADER + 8]
-    to[8] = c[HEADER + 9]
+    to[6] = c[HEADER + 4]
+    to[7] = c[HEADER + 5]
+    to[8] = c[HEADER + 6]
     payload = 0
     total = c[TCP_PART]
     if size:
@@ -225,9 +235,12 @@ def sent(s: ptr32, c: ptr32, seq: int, size: int, fin: int):
     if i32(seq - c[SND_MAX]) < 0:
         count(s, counters.TCP_RETRANSMIT)
         c[RESENT] = size              # FIN needs no room in a datagram
-        c[NOTED] = 0                  # Karn: what is in flight tells no round trip any more
+        if c[FLAGS] & HOLED == 0:       # what lies in a hole is not timed (tcp_sack.py)
+            forget(c, seq)
         if i32(end - c[SND_NXT]) > 0:
             c[SND_NXT] = end
+        if c[FLAGS] & HOLED:
+            resent(s, c, seq, end)
     else:
         c[SND_NXT] = end
         if c[FLAGS] & PROBING == 0:
@@ -264,7 +277,11 @@ def timers(s: ptr32):
             gone = 0
             if c[FLAGS] & RTX_ON:
                 if i32(s[NOW] - c[RTX_AT]) >= 0:
-                    gone = timeout(s, c)
+                    if c[FLAGS] & (EARLY | TOO_BIG | PROBING) == EARLY:
+                        early_timeout(s, c)
+                        work(s, c)
+                    else:
+                        gone = timeout(s, c)
                 if not gone:
                     wake_at(s, c[RTX_AT])
             if c[FLAGS] & ACK_LATER:        # any time will do that is not late
@@ -317,7 +334,7 @@ def timeout(s: ptr32, c: ptr32) -> int:
             c[SND_NXT] = c[SND_UNA]
             c[RECOVER] = c[SND_MAX]
             c[DUP_ACKS] = 0
-        c[FLAGS] = (c[FLAGS] | RESEND) & ~(RECOVERING | PARTIAL | TOO_BIG)
+        c[FLAGS] = (c[FLAGS] | RESEND) & ~(RECOVERING | PARTIAL | TOO_BIG | HOLED | TAIL | EARLY)
         c[RTX_AT] = s[NOW] + c[RTO]
         work(s, c)
     return gone

@@ -67,6 +67,15 @@ def mss(size):
     return struct.pack(">BBH", 2, 4, size)
 
 
+def sack(*blocks):
+    """The option for blocks (left, right) of sequence numbers (RFC 2018 section 3)."""
+    edges = [edge & 0xFFFFFFFF for block in blocks for edge in block]
+    return b"\1\1" + struct.pack(">BB%dI" % len(edges), 5, 2 + 4 * len(edges), *edges)
+
+
+SACK_PERMITTED = b"\4\2\1\1"
+
+
 def repaired(frame):
     """The frame with right checksums, as far as its (maybe lying) headers tell where they are."""
     if len(frame) < 34 or frame[12:14] != b"\x08\x00":

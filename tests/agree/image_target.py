@@ -4,7 +4,7 @@ The recording is the simulator's, with the slots, pages, buffers and filter of a
 (targets.Simulated, `like`). The image differs from it in three things, and only here they are taken out:
 
  - Its key is random, so its initial sequence numbers are others. `Numbers` adds the difference to the acknowledgement
-   numbers that go in and takes it from the sequence numbers that come out, per peer; checksums follow.
+   numbers that go in, selective ones too, and takes it from the sequence numbers that come out, per peer; checksums follow.
  - Its time is real: `timeless` blanks sequence, uptime and value in readings (datagram and JSON), after it has checked
    the checksum over them.
  - It speaks by itself: `unasked` tells its ARP requests, announcements and readings for the collector.
@@ -22,7 +22,7 @@ from tests.agree.frames import ACK, FIN, RST, SYN, TCP, UDP, Connection, Peer, S
 
 BARRIER = 0x0A000263            # 10.0.2.99: behind each frame it sends an echo request, whose reply ends the frame's answers
 READING = re.compile(rb'("sequence":|"uptime_ms":|"value":) *-?\d+')
-TIMERS = "tcp_rto", "tcp_probe", "tcp_idle", "tcp_evicted", "tcp_timeout", "tcp_hystart"
+TIMERS = "tcp_rto", "tcp_probe", "tcp_idle", "tcp_evicted", "tcp_timeout", "tcp_hystart", "tcp_tail_probe"
 COOKIE = "tcp_out_of_order", "tcp_bad_cookie"       # which of the two depends on the age of the cookie
 # Counted by the image's own clock, or by its card
 OWN = {"tcp_hystart", "arp_sent", "sensor_readings", "sensor_sent", "sensor_waiting", "sensor_lost"}
@@ -72,7 +72,24 @@ class Numbers:
         total, = struct.unpack_from(">H", frame, 50)
         total = (total ^ 0xFFFF) + sum((part ^ 0xFFFF for part in (old >> 16, old & 0xFFFF))) + (new >> 16) + (new & 0xFFFF)
         total = total % 0xFFFF or 0xFFFF
-        return frame[:42] + struct.pack(">I", new) + frame[46:50] + struct.pack(">H", total ^ 0xFFFF) + frame[52:]
+        frame = frame[:42] + struct.pack(">I", new) + frame[46:50] + struct.pack(">H", total ^ 0xFFFF) + frame[52:]
+        return self.blocks(frame, ahead)
+
+    @staticmethod
+    def blocks(frame, ahead):
+        """The frame with the edges of its selective acknowledgements moved as well (RFC 2018), if its sums are right."""
+        at, end, edges = 54, min(34 + (frame[46] >> 4 << 2), len(frame)), []
+        while at + 1 < end and frame[at] and (frame[at] == 1 or frame[at + 1] >= 2):
+            after = at + (1 if frame[at] == 1 else frame[at + 1])
+            if frame[at] == 5 and after <= end and (after - at) % 8 == 2:
+                edges += range(at + 2, after, 4)
+            at = after
+        if not edges or repaired(frame) != frame:
+            return frame
+        for at in edges:
+            edge, = struct.unpack_from(">I", frame, at)
+            frame = frame[:at] + struct.pack(">I", edge + ahead & 0xFFFFFFFF) + frame[at + 4:]
+        return repaired(frame)
 
     def outward(self, frame, recorded):
         """A frame of the image with the recording's numbers; its SYN-ACK tells the difference."""

@@ -20,7 +20,7 @@ BOARD = {"TCP_SLOTS": 4, "PAGES": 3, "SLOT_RX": 1024, "TX_HEADERS": 4, "RX_BUFFE
 TIMER_MS = 60000
 # Counters that tell of work or of answers: no frame's fate
 NOT_FATES = ("rx_frames", "tx_", "sensor_", "arp_sent", "tcp_retransmit", "tcp_rto", "tcp_fast", "tcp_probe", "tcp_idle",
-             "tcp_timeout", "http_", "tcp_evicted", "tcp_closed")
+             "tcp_timeout", "http_", "tcp_evicted", "tcp_closed", "tcp_tail_probe", "tcp_sack")
 # Of these, one frame moves one at the most: it comes to one end
 ENDS = ("rx_runt", "eth_", "arp_m", "arp_r", "arp_i", "arp_c", "ip_", "icmp_echo", "icmp_ch", "icmp_ig", "udp_loop", "udp_ch",
         "udp_echo", "udp_q", "udp_cl", "tcp_malformed", "tcp_checksum", "tcp_closed_port", "tcp_syn",
@@ -159,6 +159,8 @@ class Watched:
         assert signed(una - marks[0]) >= 0 and (len(marks) == 1 or signed(marks[1] - una) > 0)
         assert c[slot.MSS] <= slot.CHUNK_BYTES and c[slot.CWND] >= min(c[slot.MSS], 216)
         assert self.fw.tcp_ack.RTO_MIN <= c[slot.RTO] <= self.fw.tcp_ack.RTO_MAX
+        if c[slot.FLAGS] & slot.HOLED:
+            self._holes(c)
         running = c[slot.FLAGS] & slot.RTX_ON
         assert running or most == una, "in flight without a timer"
         if c[slot.QUEUED] and not running:
@@ -166,6 +168,14 @@ class Watched:
         if running and not self.state("WORK"):
             left = signed(c[slot.RTX_AT] - self.state("NOW"))
             assert self.wait <= max(left, 1), "it would oversleep a retransmission"
+
+    def _holes(self, c):
+        """tcp_sack.py's list: in order, apart, below what arrived last; it may lag behind SND.UNA until something is sent."""
+        slot = self.fw.slot
+        assert c[slot.FLAGS] & slot.SELECTIVE and c[slot.HOLES] <= slot.HOLES_MAX
+        edges = [c[slot.HOLE + 3 * k + j] for k in range(c[slot.HOLES]) for j in (0, 1)] + [c[slot.HIGH_SACK]]
+        assert all(signed(b - a) >= 1 - k % 2 for k, (a, b) in enumerate(zip(edges, edges[1:])))
+        assert signed(c[slot.SND_MAX] - c[slot.HIGH_SACK]) >= 0
 
     def _pages(self, connections):
         slot, state, board = self.fw.slot, self.fw.state, self.fw.board

@@ -32,7 +32,7 @@ def test_every_folder_has_its_target():
 
 @pytest.mark.parametrize("name, module, function, wrong", [
     ("http", "http_parse", "not_version_11", lambda p: 0),
-    ("syn_options", "tcp", "offered_mss", lambda f: 536),
+    ("syn_options", "tcp", "offered", lambda f: 536),
     ("ipv4", "ip", "valid", None),
 ])
 def test_a_wrong_parser_is_found(name, module, function, wrong, monkeypatch):

@@ -4,7 +4,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from tests.agree.frames import ACK, FIN, MAC, PSH, RST, SYN, Segment, arp, icmp, mss, repaired, tcp, udp
+from tests.agree.frames import (ACK, FIN, MAC, PSH, RST, SACK_PERMITTED, SYN, Segment, arp, icmp, mss, repaired, sack, tcp,
+                                udp)
 from tests.agree.registry import TARGETS
 from tests.agree.scripts_tcp import BAD_REQUESTS
 from tests.fuzz.device import Watched, signed
@@ -12,7 +13,8 @@ from tests.fuzz.device import Watched, signed
 PORTS = st.integers(40001, 40007)           # more than there are slots
 WHO = st.integers(0, 6)                     # one of the connections
 WINDOWS = st.sampled_from((0, 1, 100, 1460, 3000, 20000, 65535))
-MSS = st.sampled_from((b"", mss(1), mss(536), mss(1000), mss(1460), mss(65535), b"\1\1\1", b"\2\0"))
+MSS = st.sampled_from((b"", mss(1), mss(536), mss(1000), mss(1460), mss(65535), b"\1\1\1", b"\2\0",
+                       mss(1460) + SACK_PERMITTED, mss(536) + SACK_PERMITTED))
 NEAR = st.sampled_from((0, 1, -1, 2, -2, 100, -100, 1024, -1024, 1460, 65535, -65536, 1 << 30, -1 << 30, 1 << 31))
 SPANS = st.sampled_from((1, 10, 64, 199, 200, 201, 999, 1000, 1001, 4999, 5001, 30000, 61000))
 REQUESTS = [f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for target in (*TARGETS, "/metrics", "/api/reading")]
@@ -137,6 +139,20 @@ class Talk(RuleBasedStateMachine):
             peer.ack = peer.ack + signed(ahead[0] - peer.ack) // 2 & 0xFFFFFFFF
         for _ in range(4 if how == 8 else 1):
             self.say(peer, ACK, ack=peer.ack + off & 0xFFFFFFFF if how == 9 else None)
+
+    @rule(who=WHO, lost=st.integers(0, 1023), times=st.integers(1, 3), off=NEAR, back=st.booleans(), data=st.sampled_from((b"", b"GET")))
+    def selects(self, who, lost, times, off, back, data):
+        """Blocks for what came beyond a gap, but for what the bits say; the last one off the mark. `back`: it has them no more."""
+        peer = self.one(who)
+        ahead = sorted({ack for ack in peer.acks if signed(ack - peer.ack) > 0}, key=lambda ack: signed(ack - peer.ack))
+        blocks = [(left, right) for k, (left, right) in enumerate(zip(ahead, ahead[1:])) if not lost >> k % 10 & 1][-4:]
+        if blocks and off in (1, -1, 100, -100):
+            blocks[-1] = blocks[-1][0] + off, blocks[-1][1]
+        blocks = blocks or [(peer.ack + off, peer.ack + off + 1460)]
+        for _ in range(times):
+            self.say(peer, ACK, data, options=sack(*blocks))
+        if back:
+            self.say(peer, ACK, ack=blocks[0][0])
 
     @rule(who=WHO, data=st.sampled_from((b"", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")))
     def ends(self, who, data):

@@ -110,7 +110,7 @@ class Result:
         return self.appliance.stack.s[getattr(self.appliance.fw.state, name)]
 
 
-def run(load, loss, faults, seed, limit=7200_000, watch=None, **firmware):
+def run(load, loss, faults, seed, limit=7200_000, watch=None, sack=True, **firmware):
     """Fetch `load` over a wire; AssertionError when a byte is wrong or it takes longer than `limit` ms."""
     clock = VirtualClock()
     one, two = links.pair()
@@ -118,7 +118,7 @@ def run(load, loss, faults, seed, limit=7200_000, watch=None, **firmware):
     if watch:
         wire = watch(wire, clock)
     appliance = Appliance(CONSTANTS, wire, clock=clock, assets=site(), **firmware).boot()
-    station = Station(two, clock, OURS, MAC)
+    station = Station(two, clock, OURS, MAC, sack=sack)
     fetch = Fetch(station, *LOADS[load], seed)
     run_until(clock, limit, appliance, station, idle=lambda: fetch.done == fetch.count)
     ms = clock.us() / 1000

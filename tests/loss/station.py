@@ -1,6 +1,6 @@
 """A host on the appliance's wire, for virtual time: ARP, and a TCP client that repairs what the wire does (RFC 9293).
 
-Its connections keep what comes beyond a gap, verify every checksum, acknowledge every second segment (RFC 1122 section
+Its connections keep what comes beyond a gap and tell so (RFC 2018; with `sack` False they do not), verify every checksum, acknowledge every second segment (RFC 1122 section
 4.2.3.2) and at once where something is missing (RFC 5681 section 4.2), and send again by RFC 6298's timer. Nothing of
 firmware/ is used: it is a second opinion.
 """
@@ -37,11 +37,12 @@ class Connection:
         self.outbound, self.received = bytearray(), bytearray()
         self.window, self.mss = 0, 536
         self.beyond = {}                    # sequence number -> (data, fin), what came beyond a gap
+        self.blocks, self.selective = [], False     # the same as ranges, the latest first; whether both ends permit SACK
         self.closing = self.fin_received = self.fin_acked = False
         self.unacknowledged, self.ack_at = 0, None
         self.srtt, self.rttvar, self.rto, self.timed = 0, 0, RTO_FIRST, None
         self.rtx_at, self.tries, self.duplicates = None, 0, 0
-        self._segment(self.snd_una, SYN, mss=MSS)
+        self._segment(self.snd_una, SYN)
         self.snd_nxt = (self.snd_una + 1) % MODULUS
         self.timed = (self.snd_nxt, self.now)
         self._arm()
@@ -65,11 +66,15 @@ class Connection:
             self.error = Broken("aborted")
 
     # ---- out -----------------------------------------------------------------------------------------------------
-    def _segment(self, seq, flags, data=b"", mss=0):
+    def _segment(self, seq, flags, data=b""):
+        options = b""
+        if flags & SYN and self.station.sack:
+            options = packets.SACK_PERMITTED
         if flags & ACK:
             self.unacknowledged, self.ack_at = 0, None
+            options = packets.sack(self.blocks) if self.selective else b""
         self.station.send(packets.tcp(ADDRESS, self.port, self.station.device, 80, seq, self.rcv_nxt if flags & ACK else 0,
-                                      flags, WINDOW, data, mss))
+                                      flags, WINDOW, data, MSS if flags & SYN else 0, options))
 
     def _arm(self):
         self.rtx_at = self.now + self.rto
@@ -109,7 +114,7 @@ class Connection:
         if self.synchronized:
             self._send_from(0, min(self.mss, max(self.window, 1)))
         else:
-            self._segment(self.snd_una, SYN, mss=MSS)
+            self._segment(self.snd_una, SYN)
 
     def tick(self):
         """What is due now; returns when the next is due, in ms of the clock, None for never."""
@@ -137,6 +142,8 @@ class Connection:
         if packet.flags & SYN:
             if not self.synchronized and packet.flags & ACK and packet.ack == self.snd_nxt:
                 self.rcv_nxt, self.mss, self.synchronized = (packet.seq + 1) % MODULUS, packet.mss, True
+                self.selective = packet.sack_permitted
+                assert self.station.sack or not self.selective
                 if self.timed is None:
                     self.rto = RTO_AGAIN
                 self._acknowledged(packet)
@@ -192,6 +199,7 @@ class Connection:
         fin = bool(packet.flags & FIN)
         at_once = ahead != 0 or bool(self.beyond) or fin
         if ahead > 0:
+            self._block(packet.seq, (packet.seq + len(packet.data) + fin) % MODULUS)
             self.beyond[packet.seq] = max(self.beyond.get(packet.seq, (b"", False)), (packet.data, fin), key=lambda x: len(x[0]))
         elif ahead + len(packet.data) + fin > 0:
             self._in_order(packet.data[-ahead:] if ahead else packet.data, fin)
@@ -201,11 +209,23 @@ class Connection:
                     old = distance(self.rcv_nxt, seq)
                     if old < len(data) + fin:
                         self._in_order(data[old:], fin)
+        self.blocks = [block for block in self.blocks if distance(block[0], self.rcv_nxt) > 0]
         self.unacknowledged += 1
         if at_once or self.unacknowledged >= 2:
             self._segment(self.snd_nxt, ACK)
         elif self.ack_at is None:
             self.ack_at = self.now + DELAYED_ACK
+
+    def _block(self, left, right):
+        """Received beyond a gap: the first block holds it, the others stay in their order (RFC 2018 section 4)."""
+        apart = []
+        for block in self.blocks:
+            if distance(block[0], right) > 0 or distance(left, block[1]) > 0:
+                apart.append(block)
+            else:
+                left = min(left, block[0], key=lambda x: distance(x, self.rcv_nxt))
+                right = max(right, block[1], key=lambda x: distance(x, self.rcv_nxt))
+        self.blocks = [(left, right)] + apart
 
     def _in_order(self, data, fin):
         assert not self.fin_received or not data, "data behind the appliance's FIN"
@@ -217,7 +237,8 @@ class Connection:
 class Station:
     """A party of hostsim.appliance.run_until: step() does all that can be done now."""
 
-    def __init__(self, link, clock, device, device_mac, user=None):
+    def __init__(self, link, clock, device, device_mac, user=None, sack=True):
+        self.sack = sack
         self.link, self.clock, self.device, self.device_mac = link, clock, device, device_mac
         self.user = user                # called after each turn
         self.connections = {}

@@ -120,6 +120,7 @@ class Client:
     window: int = 64000
     mss: int = 1460
     src: str = PEER
+    permits: bool = False      # whether the SYN permits selective acknowledgements
     got: bytearray = field(default_factory=bytearray)
     frames: list = field(default_factory=list)
     waiting: list = field(default_factory=list)     # what came and was not expected yet
@@ -136,7 +137,8 @@ class Client:
 
     def open(self, **options):
         """Three-way handshake; returns the SYN-ACK."""
-        reply, = self.segment("S", ack=0, options=[("MSS", self.mss)], **options)
+        permitted = [("SAckOK", b"")] if self.permits else []
+        reply, = self.segment("S", ack=0, options=[("MSS", self.mss), *permitted], **options)
         assert reply.flags == "SA" and reply.ack == (self.seq + 1) & 0xFFFFFFFF
         self.seq = (self.seq + 1) & 0xFFFFFFFF
         self.ack = (reply.seq + 1) & 0xFFFFFFFF
@@ -195,6 +197,13 @@ class Client:
         self.waiting = self.segment(flags, data, **fields)
         if seq is None:
             self.seq = (self.seq + len(data) + ("F" in flags)) & 0xFFFFFFFF
+
+    def sack(self, ack, *blocks, flags="A", **fields):
+        """An ACK that selects these blocks (left, right), too; no option without any."""
+        edges = [(self.first_ack + edge) & 0xFFFFFFFF for block in blocks for edge in block]
+        if edges:
+            fields["options"] = [("NOP", None), ("NOP", None), ("SAck", tuple(edges))]
+        self.sends(flags, ack=ack, **fields)
 
     def waits(self, ms):
         """Let time pass; what comes meanwhile waits to be expected."""

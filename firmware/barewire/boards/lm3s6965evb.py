@@ -17,6 +17,7 @@ RX_BUFFERS = const(1)
 TX_HEADERS = const(1)
 SLOT_RX = const(1024)           # bytes a TCP slot holds until they are consumed
 HYSTART = const(False)          # TCP: RFC 9406, 128 bytes a slot and 0.5 KB of code
+SACK_HOLES = const(8)           # TCP: RFC 2018, 12 bytes each in a slot
 PAGES = const(1)                # buffers for dynamic answers ...
 PAGE_BYTES = const(6144)        # ... and their size
 SPIN = const(32)                # looks at the card before sleeping: the way to sleep and back costs more than these

@@ -14,6 +14,7 @@ RX_BUFFERS = const(1)
 TX_HEADERS = const(1)
 SLOT_RX = const(2048)           # bytes a TCP slot holds until they are consumed
 HYSTART = const(True)           # TCP: RFC 9406, 128 bytes a slot and 0.5 KB of code
+SACK_HOLES = const(16)          # TCP: RFC 2018, 12 bytes each in a slot
 PAGES = const(16)               # buffers for dynamic answers ...
 PAGE_BYTES = const(16384)       # ... and their size
 SPIN = const(32)                # looks at the card before sleeping: the way to sleep and back costs more than these
