@@ -300,8 +300,10 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
             usual = acceptable(ahead, length, window(c))
     elif flags & (RST | SYN | ACK) == ACK:
         usual = acceptable(ahead, length, window(c))
-        if ahead == 0 and i32(get32(f, TCP_ACK) - c[SND_MAX]) <= 0:
-            blocks(s, c, f)
+        if ahead == 0:
+            ack = get32(f, TCP_ACK)
+            if i32(ack - c[SND_MAX]) <= 0:
+                blocks(s, c, f)
     if usual:
         ack = get32(f, TCP_ACK)
         acked = i32(ack - c[SND_UNA])
