@@ -262,8 +262,15 @@ def judge(s: ptr32, c: ptr32) -> int:
 
 @inline
 def patience(c: ptr32) -> int:
-    """How long ago what has no answer must have been sent to be lost (RFC 8985: RACK.rtt + RACK.reo_wnd)."""
-    return (c[SRTT] >> 3) + (c[SRTT] >> 5) + 2 if c[SRTT] else c[RTO]
+    """How long ago what has no answer must have been sent to be lost (RFC 8985: RACK.rtt + RACK.reo_wnd).
+
+    reo_wnd is a quarter of a round trip. Before the first loss it is a whole one, for frames that are only late cost a
+    halved window each time that they are taken for lost.
+    """
+    ms = c[RTO]
+    if c[SRTT]:
+        ms = (c[SRTT] >> 3) + (c[SRTT] >> (5 if repairing(c) else 3)) + 2
+    return ms
 
 
 @inline
@@ -322,7 +329,7 @@ def start(s: ptr32, c: ptr32):
     if c[SRTT] and c[FLAGS] & PROBING == 0:
         soon = ms
         if c[FLAGS] & HOLED:
-            soon = patience(c) if repairing(c) else (c[SRTT] >> 5) + 2
+            soon = patience(c) if repairing(c) else (c[SRTT] >> 3) + 2
         elif i32(c[SND_MAX] - c[SND_UNA]) > c[MSS]:
             soon = (c[SRTT] >> 2) + 2
             if soon < PROBE_MIN:
