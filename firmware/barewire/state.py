@@ -3,8 +3,8 @@
 One array of 32-bit words, fixed at boot. The counters come first (counters.py); a name here is the
 index of a word. Times are milliseconds modulo 2^32, compared with ``i32(a - b)``.
 """
-from . import board
-from . import config as _config     # not one of the names that others take from here
+from . import board as _board     # these two are not of the names that others take from here
+from . import config as _config
 from .counters import COUNT
 from .inline import inline
 from .word import i32
@@ -43,11 +43,11 @@ HASH_COUNT = 8
 HASHES = _words(4 * HASH_COUNT)
 # Pages for dynamic answers: address of the first, how many are free, one busy flag each
 PAGE_AT, PAGES_FREE = _words(), _words()
-PAGE_BUSY = _words(board.PAGES)
+PAGE_BUSY = _words(_board.PAGES)
 # Requests that are known again (http_known.py): how many, and how long each may be
-if board.SLOT_RX < 512 or board.SLOT_RX & board.SLOT_RX - 1:
+if _board.SLOT_RX < 512 or _board.SLOT_RX & _board.SLOT_RX - 1:
     raise ValueError("SLOT_RX: a power of 2, 512 at least")
-KNOWN_COUNT, KNOWN_BYTES = board.SLOT_RX >> 9, board.SLOT_RX >> 2
+KNOWN_COUNT, KNOWN_BYTES = _board.SLOT_RX >> 9, _board.SLOT_RX >> 2
 KNOWN = _words(KNOWN_COUNT * (4 + KNOWN_BYTES // 4) if _config.HTTP else 0)
 # Rate limits: start of the running second, events in it
 ICMP_LIMIT, ICMP_USED, RST_LIMIT, RST_USED = (_words() for _ in range(4))
@@ -75,7 +75,7 @@ DATAGRAM = _words(18)
 # Limits (limits.py), where there are any: the networks of the allow-lists, an address and a mask each; the key of the hash
 # of sources, the bucket that is brought up to date next, the buckets
 NETWORKS = _words(len(_config.NETWORKS) // 4)
-SOURCES = 1 << (8 * board.TCP_SLOTS - 1).bit_length()
+SOURCES = 1 << (8 * _board.TCP_SLOTS - 1).bit_length()
 BUCKET_KEYS = 2 if _config.CONNECTIONS_PER_S or _config.DATAGRAMS_PER_S else 0
 BUCKET_KEY, BUCKET_NEXT = _words(BUCKET_KEYS), _words(BUCKET_KEYS // 2)
 CONNECTION_BUCKETS = _words(3 * SOURCES if _config.CONNECTIONS_PER_S else 0)

@@ -267,10 +267,7 @@ def patience(c: ptr32) -> int:
     reo_wnd is a quarter of a round trip. Before the first loss it is a whole one, for frames that are only late cost a
     halved window each time that they are taken for lost.
     """
-    ms = c[RTO]
-    if c[SRTT]:
-        ms = (c[SRTT] >> 3) + (c[SRTT] >> (5 if repairing(c) else 3)) + 2
-    return ms
+    return (c[SRTT] >> 3) + (c[SRTT] >> (5 if repairing(c) else 3)) + 2 if c[SRTT] else c[RTO]
 
 
 @inline

@@ -5,7 +5,7 @@ unless the name ends in _BYTE. A frame lies at 2 mod 4 so that the IP header is 
 All targets are little-endian: a 16-bit load gives the field with its bytes swapped, so the
 constants here are swapped too (``le16``), and nothing has to be swapped to be compared.
 """
-from . import config
+from . import config as _config     # not one of the names that others take from here
 from .board import WORD
 from .inline import inline
 
@@ -65,8 +65,8 @@ TCP_OFFSET_BYTE, TCP_FLAGS_BYTE, TCP_DATA_BYTE = 46, 47, 54
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 
 # What is fixed in this appliance
-ADDRESS_0, ADDRESS_1 = le16(config.ADDRESS >> 16), le16(config.ADDRESS & 0xFFFF)
-_broadcast = config.ADDRESS | (1 << 32 - config.PREFIX) - 1
+ADDRESS_0, ADDRESS_1 = le16(_config.ADDRESS >> 16), le16(_config.ADDRESS & 0xFFFF)
+_broadcast = _config.ADDRESS | (1 << 32 - _config.PREFIX) - 1
 BROADCAST_0, BROADCAST_1 = le16(_broadcast >> 16), le16(_broadcast & 0xFFFF)
 
 
