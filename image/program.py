@@ -96,7 +96,16 @@ class Unit:
                     self.imports[alias.asname or alias.name] = (self.origin(node), alias.name)
             elif isinstance(node, ast.Global):
                 self.rebound.update(node.names)
+            if not function and not isinstance(parent, ast.ClassDef):
+                self._refuse_second(node)
             self._survey(node, inner)
+
+    def _refuse_second(self, node: ast.AST):
+        """A name of the module that is imported as well would mean the one or the other, by the order of lines."""
+        names = {node.name} if isinstance(node, (ast.FunctionDef, ast.ClassDef)) else stored(node) if isinstance(node, ast.Assign) else ()
+        for name in names:
+            if name in self.imports:
+                refuse(node, f"{name} is also imported, from {self.imports[name][0]}; give one of them another name")
 
     def origin(self, node: ast.ImportFrom) -> str:
         """The full name of the module that an import statement names."""

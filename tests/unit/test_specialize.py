@@ -311,6 +311,14 @@ def test_inline_function_that_everyday_code_calls_becomes_viper():
                                                 "    return x >> 1\n"
 
 
+@pytest.mark.parametrize("second", ["LIMIT = 4", "def LIMIT():\n    pass"])
+@pytest.mark.parametrize("how", ["from lib import *", "from lib import LIMIT", "from lib import OTHER as LIMIT"])
+def test_a_name_that_is_both_imported_and_defined_is_refused(how, second):
+    """Expanded into another function it would mean the one or the other."""
+    with pytest.raises(SpecializeError, match=r"^firmware/main\.py:2: LIMIT is also imported, from lib; give one of them another name$"):
+        modules(main=f"{how}\n{second}\n", lib="LIMIT, OTHER = 3, 5\n")
+
+
 def test_hot_code_inside_of_a_class_is_refused():
     with pytest.raises(SpecializeError, match="main.py:5: f is marked as hot code inside of another scope"):
         modules(main=HEAD + "class A:\n    @inline\n    def f(x: int):\n        pass\n")
