@@ -30,6 +30,7 @@ ABSENT = {"NETWORKS": b"", "NET_ALLOW": 0, "HTTP_ALLOW": 0, "UDP_ALLOW": 0, "SEN
              "CONNECTIONS_BURST": 0, "DATAGRAMS_PER_S": 0, "DATAGRAMS_BURST": 0,
              **{key.upper(): number for key, number in ALWAYS.items()}, "BUSY_POLL_MS": 0}      # constants where nothing is said
 MOST_A_SECOND = 1_000_000   # limits.py counts thousandths in words of 31 bits
+MOST_CHALLENGES = 1000      # a second on each connection, counted in 10 bits
 PERIOD_MS = 1000            # between readings where nothing else is said
 LONGEST_BUSY_MS = 1000      # without sleep after an answer
 DAY_MS = 86_400_000
@@ -344,8 +345,9 @@ def check_limits(document: Document, open_ports: dict) -> dict:
     limits = {}
     for key in KNOWN["limits"]:
         limits[key] = document.get("limits", key, int, ALWAYS.get(key, 0))
-        if document.has("limits", key) and not 1 <= limits[key] <= MOST_A_SECOND:
-            document.fail("limits", key, f"{limits[key]} is not from 1 to {MOST_A_SECOND}; correct it, or leave it out")
+        most = MOST_CHALLENGES if key == "challenge_acks_per_s" else MOST_A_SECOND
+        if document.has("limits", key) and not 1 <= limits[key] <= most:
+            document.fail("limits", key, f"{limits[key]} is not from 1 to {most}; correct it, or leave it out")
     for key, needed, found in (
             ("connections_per_s", "[http]", open_ports["http"]), ("challenge_acks_per_s", "[http]", open_ports["http"]),
             ("datagrams_per_s", "[udp] echo_port or [sensor] query_port", open_ports["udp"] or open_ports["sensor"])):

@@ -11,6 +11,7 @@ import copy
 from collections import Counter
 
 from image import fold
+from image.expressions import POINTERS, TYPES
 from image.liveness import Flow, Webs, bits
 from image.program import place
 
@@ -59,7 +60,7 @@ def copied(node) -> ast.Name | None:
 def itself(statement: ast.Assign) -> bool:
     """Whether a local is assigned to itself, as another type too: a local keeps its own."""
     value = statement.value
-    while isinstance(value, ast.Call):
+    while isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in TYPES:
         value = value.args[0]
     return isinstance(value, ast.Name) and value.id == statement.targets[0].id
 
@@ -210,7 +211,7 @@ class Rename(ast.NodeTransformer):
         return new if kind == was or not isinstance(node.ctx, ast.Load) else self.cast(was, new)
 
     def cast(self, kind: str, value: ast.expr) -> ast.expr:
-        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in ("ptr8", "ptr16", "ptr32"):
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in POINTERS:
             return self.cast(kind, value.args[0])
         if isinstance(value, ast.Name) and self.types.get(value.id) == kind or kind == "int" and isinstance(value, (ast.BinOp, ast.Subscript, ast.Constant)):
             return value

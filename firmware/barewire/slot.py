@@ -17,8 +17,9 @@ from .wire import *
 QUEUE = 36              # five responses of four words: first, main, sums, sequence number of the end
 HEADER = 56             # what stays of the header, in tcp_output.emit's order: addresses and ports
 # tcp_sack.py: how many holes; behind the last byte that arrived beyond them; when the latest that counts as arrived was sent,
-# and the latest of all; bytes up to SND.NXT that are not in flight; how often the usual wait
-HOLES, HIGH_SACK, DELIVERED, LATEST, GONE, PATIENCE = range(63, 69)
+# and the latest of all; bytes up to SND.NXT that are not in flight; how often the usual wait;
+# where what was sent last began
+HOLES, HIGH_SACK, DELIVERED, LATEST, GONE, PATIENCE, LAST = range(63, 70)
 IP_PART, TCP_PART = 70, 71    # partial sums of its fields that stay
 # Bytes sent again last; the first of the NOTED stamps in the ring, and how many were made in this round. RFC 9406: the least
 # round trip of the round before (ROUND_MIN: of this one), rounds left in conservative slow start (0: not in it), and the round
@@ -29,7 +30,7 @@ START, KEPT_FROM, KEPT_TO, KEPT_FIN = range(80, 84)
 HTTP_WORDS = 84
 DUE = HTTP_WORDS + 23          # its last one: when HTTP wants to be asked although nothing came, 0 never
 STORE_AT = HTTP_WORDS + 24     # where the bytes are kept that HTTP could not take yet: board.SLOT_RX of them
-CHALLENGED = STORE_AT + 1      # the second in which a challenge ACK was sent last, and how many (tcp.limited)
+CHALLENGED = STORE_AT + 1      # the second in which a challenge ACK was sent last, and how many (tcp.permitted)
 STAMPS = STORE_AT + 2          # ring of pairs: end of a segment, when it was sent
 RING_STAMPS = 16 if board.HYSTART else 2
 HOLE = STAMPS + 2 * RING_STAMPS     # tcp_sack.py: holes of three words: first byte, end, when it was sent

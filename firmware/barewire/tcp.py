@@ -18,8 +18,7 @@ from .word import i32, u32
 
 PORT = le16(config.HTTP_PORT)
 CHALLENGE, OUTSIDE = 1, 2           # answers that are ACK, within a limit: to RFC 5961's, to what lies outside and has no text
-CHALLENGES = min(config.CHALLENGE_ACKS_PER_S, 1000)
-SECOND_MS = 1024                    # more than a count of them, a power of two
+SECOND_MS = 1024                    # more than a count of challenge ACKs, a power of two
 EVICT_MS = 100                      # a connection that is idle for this long gives way to a new one,
 SLOW_MS = 20                        # one that never got so far as an answer after this,
 BUSY_MS = 4000                      # one that has something on its way after so much more
@@ -302,7 +301,7 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
         usual = acceptable(ahead, length, window(c))
         if ahead == 0:
             ack = get32(f, TCP_ACK)
-            if i32(ack - c[SND_MAX]) <= 0:
+            if i32(ack - c[SND_MAX]) <= 0 and i32(ack - c[SND_UNA]) + c[MAX_WND] >= 0:
                 blocks(s, c, f)
     if usual:
         ack = get32(f, TCP_ACK)
@@ -365,9 +364,9 @@ def permitted(s: ptr32, c: ptr32) -> int:
     spent = c[CHALLENGED] ^ s[NOW] & 0 - SECOND_MS
     if spent < 0 or spent >= SECOND_MS:         # in an earlier one
         spent = 0
-    if spent < CHALLENGES:
+    if spent < config.CHALLENGE_ACKS_PER_S:
         c[CHALLENGED] = (s[NOW] & 0 - SECOND_MS) + spent + 1
-    return spent < CHALLENGES
+    return spent < config.CHALLENGE_ACKS_PER_S
 
 
 @inline

@@ -39,7 +39,9 @@ def acknowledge(s: ptr32, c: ptr32, seq: int, ack: int, acked: int, wnd: int, le
         if c[FLAGS] & PROBING and wnd:
             c[FLAGS] = c[FLAGS] & ~(PROBING | RTX_ON | RESEND | TOO_BIG | EARLY)
             c[RTO] = 0
-            c[SND_NXT] = c[SND_UNA]     # the probe's byte may have been dropped: send from the left edge
+            c[SND_NXT] = c[SND_UNA]     # the probe's byte may have been dropped: send from the left edge, or the last hole's
+            if c[FLAGS] & HOLED and i32(c[HIGH_SACK] - c[SND_UNA]) > 0:
+                c[SND_NXT] = c[HIGH_SACK]
     if c[RTO] == 0:
         c[RTO] = timeout_of(c)
 
@@ -249,7 +251,8 @@ def recover(c: ptr32, ack: int, acked: int):
         if cwnd > c[SSTHRESH]:
             cwnd = c[SSTHRESH]
     elif c[FLAGS] & SELECTIVE:
-        c[STAMPED] = 0          # what is new is timed in recovery, too
+        if c[NOTED] <= RING_STAMPS - ROUND_STAMPS:
+            c[STAMPED] = 0      # what is new is timed in recovery, too
         c[SAMPLES] = 0
     else:
         c[FLAGS] = c[FLAGS] | RESEND | PARTIAL

@@ -243,6 +243,8 @@ def sent(s: ptr32, c: ptr32, seq: int, size: int, fin: int):
             resent(s, c, seq, end)
     else:
         c[SND_NXT] = end
+        if size:
+            c[LAST] = seq
         if c[FLAGS] & PROBING == 0:
             if driver.TSO:
                 part = seq

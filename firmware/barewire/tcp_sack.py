@@ -83,12 +83,19 @@ def block(s: ptr32, c: ptr32, left: int, right: int):
                     known = beyond(s, c, left)
                 if known:
                     c[HIGH_SACK] = right
-                    c[FLAGS] = c[FLAGS] & ~(RTX_ON | EARLY)     # it is an answer, as is an ACK of new data
+                    answered(c)
                     if i32(right - c[SND_NXT]) > 0:
                         c[SND_NXT] = right          # after a time-out: not again what has arrived
                     time(s, c, right)
             if known:
                 arrived(s, c, left, right)
+
+
+@inline
+def answered(c: ptr32):
+    """It is an answer, as is an ACK of new data: the timer starts anew, but one that sends all again at once (TOO_BIG)."""
+    if c[FLAGS] & TOO_BIG == 0:
+        c[FLAGS] = c[FLAGS] & ~(RTX_ON | EARLY)
 
 
 @inline
@@ -121,8 +128,9 @@ def arrived(s: ptr32, c: ptr32, left: int, right: int):
         k = k - 1
         p = ptr32(h)
         step = 12
-        if i32(p[1] - left) > 0 and i32(p[0] - right) < 0:
-            c[FLAGS] = c[FLAGS] & ~(RTX_ON | EARLY)
+        if i32(p[1] - left) > 0 and i32(p[0] - right) < 0 and (
+                c[HOLES] < HOLES_MAX or i32(p[0] - left) >= 0 or i32(p[1] - right) <= 0):
+            answered(c)
             latest(s, c, p[2])
             if i32(p[0] - left) >= 0:
                 p[0] = right
@@ -131,7 +139,7 @@ def arrived(s: ptr32, c: ptr32, left: int, right: int):
                     step = 0
             elif i32(p[1] - right) <= 0:
                 p[1] = left
-            elif c[HOLES] < HOLES_MAX:
+            else:
                 insert(c, h)
                 p[1] = left
                 p[3] = right
@@ -196,8 +204,11 @@ def again_from(s: ptr32, c: ptr32) -> int:
             again = RESEND
         s[RESEND_FROM] = ptr32(hole)[0]
         s[RESEND_TO] = ptr32(hole)[1]
-    elif c[FLAGS] & TAIL and i32(c[SND_MAX] - c[MSS] - c[SND_UNA]) > 0:
-        s[RESEND_FROM] = c[SND_MAX] - c[MSS]
+    elif c[FLAGS] & TAIL and i32(c[LAST] - c[SND_UNA]) > 0:
+        at = c[LAST]                            # the last segment, or that of a train (TSO), as large as it was
+        while i32(c[SND_END] - at) > c[MSS] and i32(c[SND_MAX] - at) > c[MSS]:
+            at = at + c[MSS]
+        s[RESEND_FROM] = at
     return again
 
 
@@ -309,7 +320,7 @@ def arm(s: ptr32, c: ptr32):
     """
     if c[RETRIES] == 0:
         rto = timeout_of(c)
-        ago = i32(s[NOW] - c[RTX_AT]) + c[RTO]          # when the timer was started last
+        ago = i32(s[NOW] - c[RTX_AT]) + c[RTO]          # since the timer was started last, or a little less
         if rto < c[RTO] and ago <= rto and ago >= c[SRTT] >> 4:
             c[RTO] = rto
     c[PATIENCE] = 1

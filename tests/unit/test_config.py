@@ -184,6 +184,7 @@ def test_limits_and_what_holds_without_them(read):
     (SENSOR + "[limits]\ndatagrams_per_s = 5",
      "[limits] datagrams_per_s: there is no [udp] echo_port or [sensor] query_port that it could limit"),
     (ECHO + "icmp_per_s = 0", "[limits] icmp_per_s: 0 is not from 1 to 1000000"),
+    (NET + '[http]\nroot = "www"\n[limits]\nchallenge_acks_per_s = 1001', "[limits] challenge_acks_per_s: 1001 is not from 1 to 1000;"),
     (ECHO + "rst_per_s = -1", "[limits] rst_per_s: -1 is not from 1 to 1000000"),
     (ECHO + "rst_per_s = true", "[limits] rst_per_s: True is not a whole number"),
     (ECHO + "pings_per_s = 1", "[limits] pings_per_s: unknown key; this section has connections_per_s, connections_burst, "),

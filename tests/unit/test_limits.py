@@ -155,7 +155,7 @@ def test_errors_resets_and_challenges_have_their_numbers(word):
     assert answers(device, echo(port=9)) == 1
 
 
-@pytest.mark.parametrize("per_s, most", ((1, 1), (3, 3), (1000, 1000), (1_000_000, 1000)))
+@pytest.mark.parametrize("per_s, most", ((1, 1), (3, 3), (1000, 1000)))
 def test_each_connection_has_its_own_challenges(word, per_s, most):
     device = limited(word, CHALLENGE_ACKS_PER_S=per_s)
     assert opens(device, 40000)[0] and opens(device, 40001)[0]

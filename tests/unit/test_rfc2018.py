@@ -300,3 +300,16 @@ def test_8_whatever_the_peer_forgets_the_page_arrives(word):
             client.waits(max(1, min(client.device.wait, 300)))
     assert client.got.endswith(site().data) and size == len(site().data)
     assert client.device.count("tcp_sack_reneged")
+
+
+def test_blocks_of_a_refused_acknowledgement_are_refused_too(word):
+    """RFC 5961 section 5: what is too old is not looked at further. The timer runs on, so the connection ends in its time."""
+    flow = connect(word)
+    flow.sends("PA", b"GET /big.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    flow.waiting.clear()
+    flow.waits(19)
+    flow.sack(-70000, (M, 2 * M))
+    flow.waiting.clear()
+    assert flow.device.count("tcp_bad_ack") == 1 and holes(flow) == [] and flow.slot("RTO") >= 200
+    flow.device.pass_ms(20 * 60 * 1000)
+    assert flow.device.slot(flow.port) is None

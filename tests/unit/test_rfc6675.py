@@ -207,3 +207,41 @@ def test_5_1_no_new_recovery_before_the_recovery_point(flow):
     flow.waits(19)
     flow.sack(2 * M, (3 * M, 9 * M))
     assert not recovering(flow) and flow.slot("SSTHRESH") == half and flow.device.count("tcp_fast_retransmit") == 1
+
+
+# ---- beside the scoreboard ------------------------------------------------------------------------------------------------
+
+def test_what_has_arrived_is_not_sent_again_when_the_window_opens(flow):
+    """It shut while a hole was known; RFC 9293 section 3.8.6.1's probes found it shut, and then open."""
+    flow.sack(0, (M, 10 * M), window=0)
+    for _ in range(2000):
+        flow.waiting.clear()
+        if flow.slot("FLAGS") & flow.device.fw.slot.PROBING:
+            break
+        flow.waits(1)
+    else:
+        raise AssertionError("it does not probe")
+    for window in 0, 65535:
+        flow.sack(0, (M, 10 * M), window=window)
+        came = [((tcp.seq - flow.first_ack) & 0xFFFFFFFF) for tcp in flow.waiting]
+        flow.waiting.clear()
+        if not window:
+            flow.waits(20)
+            flow.waiting.clear()
+    assert came and not [seq for seq in came if M <= seq < 10 * M]
+
+
+def test_old_news_does_not_restart_the_timer(flow):
+    """RFC 6298 5.3 is of new data. The list is full, and a block that finds no room in it comes again and again."""
+    blocks = [(k * M + 700, k * M + 701) for k in range(1, 10)]
+    for at in range(0, 9, 3):
+        flow.sack(0, *blocks[at:at + 3])
+        flow.waiting.clear()
+    flow.sack(0, (9 * M + 1000, 9 * M + 1001), (8 * M + 100, 8 * M + 101))
+    for _ in range(100):
+        flow.waiting.clear()
+        flow.waits(10)
+        flow.waiting.clear()
+        flow.sack(0, (M + 100, M + 101))
+    flow.waiting.clear()
+    assert flow.device.count("tcp_rto")

@@ -212,3 +212,60 @@ def test_the_back_off_stays_with_one_that_is_early_or_late(flow, ms):
     flow.waits(ms)
     flow.sends(ack=8 * M)
     assert flow.slot("RTO") == 800
+
+
+# ---- whole answers: their last segment is short, or has FIN --------------------------------------------------------------
+
+CLOSE = b"GET /big.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+KEEP = b"GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def asked(word, size, request):
+    """(peer, what was sent: (first byte, bytes)); an answer of `size` bytes and its header, all of it in flight."""
+    flow = Client(Device(word=word, assets=site(size)), window=65535, permits=True)
+    flow.open()
+    flow.sends("PA", request)
+    sent = told(flow)
+    flow.waits(19)
+    return flow, sent
+
+
+def told(flow):
+    found = [((tcp.seq - flow.first_ack) & 0xFFFFFFFF, flow.length(tcp)) for tcp in flow.waiting]
+    flow.waiting.clear()
+    return found
+
+
+@pytest.mark.parametrize("size", (6000, 7000))
+@pytest.mark.parametrize("request_", (KEEP, CLOSE))
+def test_7_the_probe_is_the_last_segment_also_where_that_is_short(word, size, request_):
+    flow, sent = asked(word, size, request_)
+    flow.sack(0, (M, 2 * M))
+    told(flow)
+    flow.sends(ack=sent[-2][0])             # the last two are not acknowledged
+    told(flow)
+    flow.waits(60)
+    assert told(flow)[0] == sent[-1]
+
+
+def test_7_a_full_segment_with_fin_is_probed_whole(word):
+    _, sent = asked(word, 3 * M, CLOSE)
+    flow, sent = asked(word, 4 * M - sent[-1][1], CLOSE)
+    assert sent[-1][1] == M
+    flow.sack(0, (M, 2 * M))
+    told(flow)
+    flow.sends(ack=sent[-1][0])
+    told(flow)
+    flow.waits(60)
+    assert told(flow) in ([], [sent[-1]])
+
+
+def test_7_a_short_tail_that_was_lost_costs_no_time_out(word):
+    """All but the last segment arrived, and the ACK of the last but one was lost."""
+    flow, sent = asked(word, 6000, KEEP)
+    flow.sack(0, (M, 2 * M))
+    told(flow)
+    flow.sends(ack=sent[-2][0])
+    told(flow)
+    flow.waits(100)
+    assert sent[-1] in told(flow) and not rto(flow)
