@@ -171,7 +171,7 @@ def linux(found: dict[str, Table]) -> None:
     for row in polling.rows:
         table.add(LINUX, row.what + AWAKE, "", table.row(row.what).values[LINUX])
     table.title += (f"\nThe {LINUX} as it comes is what [net]{AWAKE.lstrip(',')} is compared with. With idle=poll, which keeps a "
-                       "processor busy for ever, it has " + ", ".join(f"{row.what} {row.cell(LINUX)}" for row in polling.rows) + ".")
+                    "processor busy for ever, it has " + ", ".join(f"{row.what} {row.cell(LINUX)}" for row in polling.rows) + ".")
     with network.network(), linux_guest.running(disk, "sensor"):
         network.settle()
         table.add(LINUX, "sensor datagrams", "", times(RUNS, measure.sensor_datagrams, SECONDS), "/s")
