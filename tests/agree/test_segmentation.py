@@ -40,10 +40,10 @@ class OnVirtio(targets.Simulated):
 
 
 def told(peer):
-    """Counters and slots, without what says how the card got them: frames given to it, the chunk that was looked up last."""
+    """Counters and slots, without what says how the card got them: frames given to it, the chunk that was looked up last, a train's start."""
     counters, _, words, console = peer.state()
     slot = peer.fw.slot
-    words = [0 if k % slot.SLOT_WORDS in (slot.CHUNK, slot.CHUNK_AT) else word for k, word in enumerate(words)]
+    words = [0 if k % slot.SLOT_WORDS in (slot.CHUNK, slot.CHUNK_AT, slot.LAST) else word for k, word in enumerate(words)]
     return {**counters, "tx_frames": 0}, words, console
 
 
