@@ -167,6 +167,9 @@ def turn(n: ptr32, s: ptr32, t: ptr32, tick: int) -> int:
     clock(s, tick)
     event = 0
     frames = FRAMES
+    if config.HTTP:
+        if s[ROUTE_SLOT]:       # the turn before ended with a request for a route: what is late comes first
+            frames = 0
     looks = board.SPIN * BUSY_LOOKS if config.BUSY_POLL_MS else board.SPIN
     again = 1
     while again:
@@ -213,6 +216,12 @@ def turn(n: ptr32, s: ptr32, t: ptr32, tick: int) -> int:
                 event = TIMER
             elif frames == 0:
                 event = AGAIN
+                if config.HTTP:
+                    if s[ROUTE_SLOT]:
+                        s[ROUTE_SLOT] = 0
+                        frames = FRAMES
+                        event = 0
+                        again = 1
             else:
                 event = wait(n, s)
                 if board.SPIN and event > 1:    # what comes now costs neither the way to sleep nor an interrupt

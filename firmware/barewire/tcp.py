@@ -302,7 +302,7 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
         if ahead == 0:
             ack = get32(f, TCP_ACK)
             if i32(ack - c[SND_MAX]) <= 0 and i32(ack - c[SND_UNA]) + c[MAX_WND] >= 0:
-                blocks(s, c, f)
+                blocks(s, c, f, ack)
     if usual:
         ack = get32(f, TCP_ACK)
         acked = i32(ack - c[SND_UNA])

@@ -32,8 +32,8 @@ AGES = 1 << 20              # ms: longer ago than anything that is in flight was
 # ---- what the peer tells ------------------------------------------------------------------------------------------
 
 @inline
-def blocks(s: ptr32, c: ptr32, f: ptr16):
-    """Update the list with the SACK option of a segment, if there is one. Of 40 bytes of options, that is four blocks."""
+def blocks(s: ptr32, c: ptr32, f: ptr16, ack: int):
+    """Update the list with the SACK option of a segment that acknowledges `ack`, if there is one. Of 40 bytes of options, that is four blocks."""
     b = ptr8(f)
     at = TCP_DATA_BYTE
     end = 34 + (b[TCP_OFFSET_BYTE] >> 4 << 2)
@@ -52,7 +52,7 @@ def blocks(s: ptr32, c: ptr32, f: ptr16):
             else:
                 at = at + 2
                 while at < after:
-                    block(s, c, get_bytes(b, at), get_bytes(b, at + 4))
+                    block(s, c, get_bytes(b, at), get_bytes(b, at + 4), ack)
                     at = at + 8
         at = after
 
@@ -64,10 +64,10 @@ def get_bytes(b: ptr8, at: int) -> int:
 
 
 @inline
-def block(s: ptr32, c: ptr32, left: int, right: int):
+def block(s: ptr32, c: ptr32, left: int, right: int, ack: int):
     """What lies from `left` to `right` has arrived. What was acknowledged before says nothing (nor does RFC 2883's DSACK)."""
     una = c[SND_UNA]
-    if i32(right - una) > 0:
+    if i32(right - ack) > 0 and i32(right - una) > 0:
         if i32(left - una) <= 0 or i32(right - left) <= 0 or i32(right - c[SND_MAX]) > 0:
             count(s, counters.TCP_SACK_BAD)
         else:

@@ -1,9 +1,11 @@
 """ARP, ICMP, UDP and the sensor against the kernel's own stack."""
 import contextlib
+import http.client
 import re
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -77,6 +79,29 @@ def test_sensor_sends_every_period(appliance):
     assert {reading.status for reading in seen} == {VALID}
     assert 0.5 < passed / (10 * PERIOD_MS / 1000) < 1.5
     assert 0.8 < (seen[-1].uptime - seen[0].uptime) / (9 * PERIOD_MS) < 1.2
+
+
+def test_sensor_sends_while_clients_keep_everyday_python_busy(appliance):
+    """There is always a request for a route: the readings' and the timers' turn comes all the same."""
+    end = time.monotonic() + 2
+
+    def ask():
+        connection = http.client.HTTPConnection(DEVICE, timeout=5)
+        while time.monotonic() < end:
+            connection.request("GET", "/metrics")
+            assert b"rx_frames" in connection.getresponse().read()
+        connection.close()
+
+    with contextlib.closing(udp(9000)) as sock, ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(ask) for _ in range(4)]
+        readings(sock, 1)
+        times = []
+        while time.monotonic() < end:
+            readings(sock, 1)
+            times.append(time.monotonic())
+        for one in asked:
+            one.result()
+    assert max(b - a for a, b in zip(times, times[1:])) < 0.7
 
 
 def test_closed_udp_port_is_unreachable(appliance):

@@ -313,3 +313,12 @@ def test_blocks_of_a_refused_acknowledgement_are_refused_too(word):
     assert flow.device.count("tcp_bad_ack") == 1 and holes(flow) == [] and flow.slot("RTO") >= 200
     flow.device.pass_ms(20 * 60 * 1000)
     assert flow.device.slot(flow.port) is None
+
+
+def test_a_segment_that_came_twice_is_told_and_no_offence(flow):
+    """RFC 2883: what the first block tells may lie below SEG.ACK, also where that is news."""
+    flow.sack(2 * M, (0, M))
+    flow.waiting.clear()
+    flow.sack(3 * M, (0, M))
+    flow.waiting.clear()
+    assert flow.device.count(BAD) == 0 and holes(flow) == []
