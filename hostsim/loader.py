@@ -219,8 +219,8 @@ def load(config, board="microvm", word=None, assets=None, checked=False, port=No
          overrides=None, root=FIRMWARE):
     """A Firmware of its own.
 
-    config: image.config.Config or a dict of its constants, where those that ABSENT of image.config has may be left out.  word: 32 or 64, by
-    default the board's.  checked: wrap hot arithmetic at the word size (always so for 32).  port: stands in for the C
+    config: image.config.Config or a dict of its constants; those of image.config's ABSENT may be left out.  word: 32 or 64,
+    by default the board's.  checked: wrap hot arithmetic at the word size (always so for 32).  port: stands in for the C
     module of the board.  seed: of the entropy.  clock: default is virtual time.  console: a text stream for print.
     overrides: board constants to change, for instance {"NIC": "memory", "TCP_SLOTS": 4}.  root: the firmware folder.
     """

@@ -316,7 +316,8 @@ def segment(s: ptr32, c: ptr32, f: ptr16, flags: int, n: int, data: int):
             if not gone:
                 if length:
                     text(s, c, ahead, n, data, flags)
-                if c[FLAGS] & ~(FRESH | SELECTIVE) | c[STORED] | length | c[SND_END] ^ c[SND_UNA]:     # else there is nothing to do for it
+                # else there is nothing to do for it
+                if c[FLAGS] & ~(FRESH | SELECTIVE) | c[STORED] | length | c[SND_END] ^ c[SND_UNA]:
                     s[CURRENT] = int(c)
     elif flags & RST:
         if c[STATE] == TIME_WAIT:

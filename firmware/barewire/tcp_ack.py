@@ -1,6 +1,7 @@
 """TCP: what an acknowledgement does. Round-trip time (RFC 6298), congestion control (RFC 5681), recovery (RFC 6582).
 
-What selective acknowledgements add is in tcp_sack.py. The first slow start ends when the round trips grow (RFC 9406, HyStart++), where the board has room for it.
+What selective acknowledgements add is in tcp_sack.py. The first slow start ends when the round trips grow (RFC 9406,
+HyStart++), where the board has room for it.
 """
 from . import board, counters
 from .counters import count

@@ -33,7 +33,10 @@ AGES = 1 << 20              # ms: longer ago than anything that is in flight was
 
 @inline
 def blocks(s: ptr32, c: ptr32, f: ptr16, ack: int):
-    """Update the list with the SACK option of a segment that acknowledges `ack`, if there is one. Of 40 bytes of options, that is four blocks."""
+    """Update the list with the SACK option of a segment that acknowledges `ack`, if there is one.
+
+    In 40 bytes of options there is room for four blocks.
+    """
     b = ptr8(f)
     at = TCP_DATA_BYTE
     end = 34 + (b[TCP_OFFSET_BYTE] >> 4 << 2)

@@ -1,6 +1,6 @@
 """RFC 5681: slow start, congestion avoidance, fast retransmit, restart after idle; RFC 3042: limited transmit."""
 import pytest
-from big import GET, site
+from big import GET, recovering, site
 from device import Client, Device
 
 M = 1460
@@ -12,10 +12,6 @@ def flow(peer):
     peer.sends("PA", GET)
     peer.expects_run(0, [M] * 10)
     return peer
-
-
-def recovering(peer):
-    return peer.slot("FLAGS") & peer.device.fw.slot.RECOVERING
 
 
 def duplicates(peer, count, ack, **fields):

@@ -1,6 +1,6 @@
 """RFC 6582: NewReno. The step numbers are those of section 3.2."""
 import pytest
-from big import GET
+from big import GET, recovering
 
 M = 1460
 
@@ -20,10 +20,6 @@ def loss(peer):
     peer.expects(seq=10 * M, size=M)
     peer.expects_nothing()
     return peer
-
-
-def recovering(peer):
-    return bool(peer.slot("FLAGS") & peer.device.fw.slot.RECOVERING)
 
 
 def test_step_2_entry(loss):

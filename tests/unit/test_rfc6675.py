@@ -1,24 +1,15 @@
 """RFC 6675: loss recovery by selective acknowledgements. Sections and step numbers are its own."""
 import pytest
-from big import GET, site
-from device import Client, Device
-
-M = 1460
+from big import GET, M, recovering, selective_flow
+from device import Client
 
 
 @pytest.fixture
 def flow(word):
-    """A big page was asked for; ten segments, the initial window, are on their way for 19 ms."""
-    client = Client(Device(word=word, assets=site()), window=65535, permits=True)
-    client.open()
-    client.sends("PA", GET)
-    client.expects_run(0, [M] * 10)
+    """The initial window is on its way for 19 ms."""
+    client = selective_flow(word)
     client.waits(19)
     return client
-
-
-def recovering(peer):
-    return bool(peer.slot("FLAGS") & peer.device.fw.slot.RECOVERING)
 
 
 def enter(flow):
